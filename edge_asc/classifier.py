@@ -1,0 +1,287 @@
+"""From sound to scene: a whole window at once, or second by second."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_asc.context import SceneContext
+from edge_asc.errors import ModelFileError
+from edge_asc.features import (
+    BLOCK_FRAMES,
+    LogMel,
+    LogMelStream,
+    Samples,
+    apply_floor,
+    log_mel,
+    standardize,
+)
+from edge_asc.interpreter import Network, runtime_name
+from edge_asc.model_file import ModelFile
+from edge_asc.windows import fit_to_window
+
+Array = npt.NDArray[np.float32]
+
+_golden_seen: set[tuple[str, ...]] = set()
+"""Models whose golden outputs this process has seen come out right."""
+
+
+@dataclass(frozen=True, slots=True)
+class SceneEstimate:
+    """What one window of sound was taken for."""
+
+    scenes: tuple[str, ...]
+    probabilities: Array
+    """shape (num_scenes,)"""
+    start_s: float
+    end_s: float
+    """Seconds since the stream began, lost sound included"""
+    padded: bool = False
+    """The window held less sound than the model wants; it was repeated to fill it."""
+    after_gap: bool = False
+    """The first window after lost sound."""
+
+    @property
+    def scene(self) -> str:
+        return self.scenes[int(np.argmax(self.probabilities))]
+
+    @property
+    def confidence(self) -> float:
+        return float(self.probabilities.max())
+
+    def ranked(self, count: int) -> list[tuple[str, float]]:
+        """The `count` likeliest scenes with their probabilities, likeliest first."""
+        order = np.argsort(-self.probabilities, kind="stable")[:count]
+        return [(self.scenes[index], float(self.probabilities[index])) for index in order]
+
+
+class SceneClassifier:
+    """A model ready to listen.
+
+    Streaming costs one second of features, one encoder cell and one head for each new second:
+
+        cells  |c0|c1|c2|...|c9|            -> head -> estimate of [0 s, 10 s)
+                  |c1|c2|...|c9|c10|        -> head -> estimate of [1 s, 11 s)
+
+    It differs from `classify` on the same ten seconds in two ways, by nature: the first frame of a
+    later window sees the real past where `classify` sees zeros, and the 80 dB floor under digital
+    silence follows the highest frame heard so far in the window, since an encoded cell cannot know
+    what comes after it.
+    """
+
+    def __init__(self, model: ModelFile, num_threads: int = 1) -> None:
+        """Raises ModelFileError when shapes or golden outputs are not those of the manifest."""
+        self.manifest = model.manifest
+        self._whole = Network(model.whole, num_threads)
+        self._encoder = Network(model.encoder, num_threads) if model.encoder is not None else None
+        self._head = Network(model.head, num_threads) if model.head is not None else None
+        self._check_shapes()
+        key = (runtime_name(), *sorted(model.manifest.sha256.values()))
+        if key not in _golden_seen:
+            self._check_golden(model)
+            _golden_seen.add(key)
+        config = self.manifest.features
+        self._stream = LogMelStream(config)
+        self._samples_heard = 0
+        self._lost_sound = False
+        self.reset()
+
+    @property
+    def sample_rate_hz(self) -> int:
+        return self.manifest.features.sample_rate_hz
+
+    @property
+    def window_samples(self) -> int:
+        return self.manifest.window_samples
+
+    @property
+    def hop_s(self) -> float:
+        """Seconds between two estimates of a stream."""
+        return BLOCK_FRAMES / self.manifest.features.frames_per_second
+
+    def context_note(self, context: SceneContext) -> str | None:
+        """What a user must know about how `context` is used, if anything."""
+        city = context.city
+        if not self.manifest.uses_context:
+            return "this model uses no city and no time" if city else None
+        if city is None or city in self.manifest.trained_cities:
+            return None
+        return f"no training clip of this model came from {city}: it is used as 'unknown city'"
+
+    def classify(self, samples: Samples, context: SceneContext) -> SceneEstimate:
+        """The scene of one window of sound, shape (num_samples,), at most `window_samples` long.
+
+        A shorter one is repeated until it fills the window, and the estimate says so. Raises
+        ValueError for an empty or longer one.
+        """
+        window, padded = fit_to_window(samples, self.window_samples)
+        features = self._standardize(log_mel(window, self.manifest.features))
+        logits = self.whole_logits(features, context)
+        end_s = len(samples) / self.sample_rate_hz
+        return SceneEstimate(self.manifest.scenes, _softmax(logits), 0.0, end_s, padded)
+
+    def process(self, chunk: Samples, context: SceneContext) -> list[SceneEstimate]:
+        """Take in `chunk`, shape (num_samples,); return an estimate for each second it completes.
+
+        The first comes when a whole window has been heard.
+        """
+        self._samples_heard += len(chunk)
+        if self._estimates_since_reset == 0:
+            self._unfinished.append(chunk)
+        estimates = []
+        frames = self._stream.process(chunk)
+        for start in range(0, len(frames), BLOCK_FRAMES):
+            self._add_block(frames[start : start + BLOCK_FRAMES])
+            if self._window_is_full():
+                estimates.append(self._stream_estimate(context))
+        return estimates
+
+    def finish(self, context: SceneContext) -> list[SceneEstimate]:
+        """The stream has ended: if it never filled a window, estimate what there was, padded."""
+        sound = np.concatenate(self._unfinished) if self._unfinished else np.zeros(0, np.float32)
+        if self._estimates_since_reset > 0 or len(sound) == 0:
+            return []
+        estimate = self.classify(sound[: self.window_samples], context)
+        start_s = self._start_samples / self.sample_rate_hz
+        return [
+            replace(
+                estimate,
+                start_s=start_s,
+                end_s=start_s + estimate.end_s,
+                after_gap=self._lost_sound,
+            )
+        ]
+
+    def skip(self, num_samples: int) -> None:
+        """`num_samples` of sound were lost: the clock goes on, everything else starts anew."""
+        self._samples_heard += num_samples
+        self.reset()
+        self._lost_sound = True
+
+    def reset(self) -> None:
+        """Forget the sound heard so far; time goes on."""
+        num_blocks = -(-self.manifest.num_frames // BLOCK_FRAMES)
+        self._stream.reset()
+        self._frames: deque[LogMel] = deque(maxlen=num_blocks)
+        self._steps: deque[Array] = deque(maxlen=num_blocks)
+        self._unfinished: list[Samples] = []
+        self._start_samples = self._samples_heard
+        self._blocks_since_reset = 0
+        self._estimates_since_reset = 0
+
+    def whole_logits(self, features: LogMel, context: SceneContext) -> Array:
+        """Logits, shape (num_scenes,), of standardised features, shape (num_frames, num_mels)."""
+        logits: Array = self._whole.run(
+            features=features[None, :, :, None], **self._encode(context)
+        )[0]
+        return logits
+
+    def streamed_logits(self, features: LogMel, context: SceneContext) -> Array:
+        """The same by encoder and head; only for a model that has them."""
+        cells = features.reshape(-1, BLOCK_FRAMES, features.shape[1])
+        return self._head_logits([self._encode_cell(cell) for cell in cells], context)
+
+    def _standardize(self, frames: LogMel) -> LogMel:
+        facts = self.manifest
+        return standardize(frames, facts.mel_mean, facts.mel_std, facts.standardized_range)
+
+    def _encode(self, context: SceneContext) -> dict[str, Array]:
+        if not self.manifest.uses_context:
+            return {}
+        known = context.city in self.manifest.trained_cities
+        usable = context if known else replace(context, city=None)
+        city = usable.encode_city(self.manifest.cities)
+        return {"city": city[None], "time": usable.encode_time()[None]}
+
+    def _add_block(self, block: LogMel) -> None:
+        self._blocks_since_reset += 1
+        self._frames.append(block)
+        if self._encoder is not None:
+            highest = max(float(frames.max()) for frames in self._frames)
+            floored = np.maximum(block, np.float32(highest - self.manifest.features.top_db))
+            self._steps.append(self._encode_cell(self._standardize(floored)))
+
+    def _window_is_full(self) -> bool:
+        return len(self._frames) == self._frames.maxlen
+
+    def _stream_estimate(self, context: SceneContext) -> SceneEstimate:
+        if self._encoder is not None:
+            logits = self._head_logits(list(self._steps), context)
+        else:
+            frames = np.concatenate(list(self._frames))[-self.manifest.num_frames :]
+            floored = apply_floor(frames, self.manifest.features.top_db)
+            logits = self.whole_logits(self._standardize(floored), context)
+        after_gap = self._lost_sound and self._estimates_since_reset == 0
+        self._estimates_since_reset += 1
+        self._unfinished = []
+        heard = self._blocks_since_reset * BLOCK_FRAMES * self.manifest.features.hop_samples
+        end_s = (self._start_samples + heard) / self.sample_rate_hz
+        start_s = end_s - self.manifest.window_s
+        return SceneEstimate(
+            self.manifest.scenes, _softmax(logits), start_s, end_s, False, after_gap
+        )
+
+    def _encode_cell(self, cell: LogMel) -> Array:
+        assert self._encoder is not None
+        return self._encoder.run(features=cell[None, :, :, None])
+
+    def _head_logits(self, steps: list[Array], context: SceneContext) -> Array:
+        assert self._head is not None
+        logits: Array = self._head.run(
+            steps=np.concatenate(steps, axis=1), **self._encode(context)
+        )[0]
+        return logits
+
+    def _check_shapes(self) -> None:
+        facts = self.manifest
+        expected: dict[str, tuple[int, ...]] = {
+            "features": (1, facts.num_frames, facts.features.num_mels, 1)
+        }
+        if facts.uses_context:
+            expected |= {"city": (1, len(facts.cities) + 1), "time": (1, 8)}
+        found = {name: spec.shape for name, spec in self._whole.inputs.items()}
+        given, promised = self._whole.output.shape, (1, len(facts.scenes))
+        if found != expected or given != promised:
+            raise ModelFileError(
+                f"model {facts.name}: its network takes {found} and gives {given}; the manifest"
+                f" says {expected} and {promised}"
+            )
+        if self._encoder is not None and facts.cell_frames != BLOCK_FRAMES:
+            raise ModelFileError(
+                f"model {facts.name}: cells must have {BLOCK_FRAMES} frames, got"
+                f" {facts.cell_frames}"
+            )
+
+    def _check_golden(self, model: ModelFile) -> None:
+        """Run the windows that were kept at export and compare, within the bound stated there."""
+        bound = float(self.manifest.golden["bound_logits"])
+        for index, features in enumerate(model.golden["features"]):
+            context = {
+                name: model.golden[name][index][None]
+                for name in ("city", "time")
+                if name in model.golden
+            }
+            logits = self._whole.run(features=features[None, :, :, None], **context)[0]
+            error = float(np.abs(logits - model.golden["logits"][index]).max())
+            if self._head is not None:
+                cells = features.reshape(-1, BLOCK_FRAMES, features.shape[1])
+                steps = np.concatenate([self._encode_cell(cell) for cell in cells], axis=1)
+                streamed = self._head.run(steps=steps, **context)[0]
+                error = max(
+                    error, float(np.abs(streamed - model.golden["streamed_logits"][index]).max())
+                )
+            if not error <= bound:
+                raise ModelFileError(
+                    f"model {self.manifest.name} computes wrong results with {runtime_name()}:"
+                    f" the logits of a window kept at export are off by {error:.3g}, allowed are"
+                    f" {bound:.3g}; use another version of the interpreter"
+                )
+
+
+def _softmax(logits: Array) -> Array:
+    exponentials = np.exp(logits - logits.max())
+    probabilities: Array = exponentials / exponentials.sum()
+    return probabilities

@@ -1,0 +1,64 @@
+"""The command line: `edge-asc`.
+
+What a sub-command needs is imported inside it, so that help answers at once and listening never
+loads what only training uses. stdout carries results, stderr everything else. Exit codes: 0 done, 1
+failed, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+
+from edge_asc import __version__
+from edge_asc.commands.classify import classify_files
+from edge_asc.commands.info import show_model
+from edge_asc.commands.listen import listen_to_source
+from edge_asc.commands.microphones import show_devices
+from edge_asc.commands.workshop import evaluate, export, synth, train
+from edge_asc.errors import EdgeAscError
+
+INTERRUPTED = 130
+"""128 + SIGINT, as shells count."""
+
+
+class _Program(click.Group):
+    """Turns the project's errors into one line on stderr and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401
+        try:
+            return super().invoke(ctx)
+        except EdgeAscError as error:
+            click.echo(f"edge-asc: error: {error}", err=True)
+            ctx.exit(1)
+        except BrokenPipeError:
+            # The reader has seen enough, as in `edge-asc listen | head -1`. What is still buffered
+            # must go somewhere, or the interpreter complains when it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
+
+
+@click.group(
+    name="edge-asc", cls=_Program, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(__version__, prog_name="edge-asc", message="%(prog)s %(version)s")
+def main() -> None:
+    """Tell the acoustic scene (bus, bar, urban park, ...) from sound, on a small device."""
+
+
+for _command in (
+    listen_to_source,
+    classify_files,
+    show_devices,
+    show_model,
+    synth,
+    train,
+    evaluate,
+    export,
+):
+    main.add_command(_command)
