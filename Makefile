@@ -1,0 +1,43 @@
+# The two commands to know: `make demo` and `make test`.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint clean
+
+# Real recordings for the tests, when they lie beside the repository.
+EDGE_ASC_DATA ?= $(realpath ../shared/data)
+ifneq ($(EDGE_ASC_DATA),)
+export EDGE_ASC_DATA
+endif
+ifdef PYTHON
+export PYTHON
+endif
+
+PACKAGE_FILES := setup.cfg pyproject.toml README.md LICENSE $(shell \
+    find edge_asc training export firmware_bridge benchmarks -type f -not -path '*/__pycache__/*')
+BIN := .venv/dev/bin
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: .venv/demo/.ready ## play a recording through the default model, then listen to the microphone
+	@tools/demo.sh $(DEMO_ARGS)
+
+test: lint ## check style and types, and run all tests (PYTEST_ARGS=... for some)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+lint: .venv/dev/.ready ## check style and types only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy edge_asc tests tools
+
+clean: ## remove the environments and everything made, but no trained models
+	rm -rf .venv .cache build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.venv/demo/.ready: tools/environment.sh $(PACKAGE_FILES)
+	@tools/environment.sh demo
+	@touch $@
+
+.venv/dev/.ready: tools/environment.sh tools/cpu_torchaudio.py setup.cfg constraints.txt
+	@tools/environment.sh dev
+	@touch $@

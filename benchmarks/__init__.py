@@ -1,0 +1,1 @@
+"""Numbers measured on devices: nothing is here yet; see docs/architecture.md."""
