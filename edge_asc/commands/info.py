@@ -1,0 +1,116 @@
+"""`edge-asc info`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge_asc.commands.options import DEMONSTRATION_NOTE, format_option
+from edge_asc.scenes import display_name
+
+if TYPE_CHECKING:
+    from edge_asc.model_file import ModelFile
+
+_LABEL_WIDTH = 16
+
+
+@click.command("info")
+@click.argument("model", required=False, type=click.Path(path_type=Path))
+@format_option
+def show_model(model: Path | None, output_format: str) -> None:
+    """Verify a model file and print its card.
+
+    The card tells what the model is, what made it and how well it does. Without MODEL, that of the
+    model that is shipped with the package.
+    """
+    from edge_asc.model_file import ModelFile, default_model_path
+
+    path = model or default_model_path()
+    file = ModelFile.read(path)
+    if output_format == "json":
+        values = {
+            "file": str(path),
+            "size_bytes": file.size_bytes,
+            "manifest": asdict(file.manifest),
+        }
+        click.echo(json.dumps(values, indent=1))
+        return
+    for line in _describe(path, file):
+        click.echo(line)
+
+
+def _describe(path: Path, file: ModelFile) -> Iterator[str]:
+    """What people want to know of a model; `--format json` has all the rest."""
+    facts, features = file.manifest, file.manifest.features
+    milliseconds = 1000 / features.sample_rate_hz
+    cell = f", streamed in cells of {facts.cell_frames} frames" if facts.cell_frames else ""
+    if facts.demonstration:
+        yield DEMONSTRATION_NOTE
+    rows = {
+        "name": facts.name,
+        "file": f"{path}, {file.size_bytes / 1e6:.3f} MB",
+        "verified": f"{len(facts.sha256)} parts by SHA-256",
+        "scenes": ", ".join(map(display_name, facts.scenes)),
+        "trained cities": ", ".join(facts.trained_cities) or "none",
+        "features": f"{features.num_mels} mel bands {features.fmin_hz:g}-{features.fmax_hz:g} Hz of"
+        f" {features.sample_rate_hz} Hz sound,"
+        f" frames of {features.window_samples * milliseconds:g} ms every"
+        f" {features.hop_samples * milliseconds:g} ms",
+        "window": f"{facts.window_s:g} s{cell}",
+        "network": f"variant {facts.variant}, fusion {facts.fusion}, {facts.quantization}",
+        "recipe": str(facts.recipe.get("name", "not recorded")),
+        "licence": facts.licence,
+        "made with": ", ".join(f"{name} {version}" for name, version in facts.versions.items()),
+    }
+    for label, value in rows.items():
+        yield f"{label:<{_LABEL_WIDTH}} {value}"
+    yield from _section("parity", _parity(facts.parity))
+    yield from _section("measured", _evaluation(facts.card.get("evaluation", {})))
+    yield from _section("card", str(facts.card.get("text", "")).splitlines())
+
+
+def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
+    """`lines` under a title, nothing if there are none."""
+    for number, line in enumerate(lines):
+        if number == 0:
+            yield f"\n{title}"
+        yield f"  {line}".rstrip()
+
+
+def _parity(report: Mapping[str, Any]) -> Iterator[str]:
+    """How far each stage of the export was from the PyTorch network."""
+    if not report:
+        return
+    yield f"{report['windows']} windows of {report['groups']} groups: {report['data']}"
+    for stage in report["stages"]:
+        yield (
+            f"{stage['stage']:<31} {stage['snr_db']:6.1f} dB, same scene in"
+            f" {100 * stage['agreement']:.1f} %, accuracy"
+            f" {_share(stage['accuracy'], stage['accuracy_interval'])}"
+        )
+
+
+def _evaluation(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """Accuracy of the network, or of those that the same recipe gave fold by fold."""
+    scores = metrics.get("pooled", metrics.get("test"))
+    if not scores:
+        return
+    if "folds" in metrics:
+        yield f"the recipe's networks of {len(metrics['folds'])} folds, each on what it never heard"
+    counts = f"{scores['num_windows']} windows of {scores['num_groups']} groups"
+    yield f"accuracy {_share(scores['accuracy'], scores['accuracy_interval'])} on {counts}"
+    yield f"macro recall {_share(scores['macro_recall'], scores['macro_recall_interval'])}"
+    yield f"always the most frequent scene: {100 * scores['majority_rate']:.1f} %"
+    for scene, recall in scores["recall"].items():
+        shown = "not testable" if recall is None else f"{100 * recall:.1f} %"
+        yield f"  {display_name(scene):<18} {shown}"
+
+
+def _share(share: float, interval: Sequence[float]) -> str:
+    low, high = interval
+    return f"{100 * share:.1f} % (95 % interval {100 * low:.1f} - {100 * high:.1f})"

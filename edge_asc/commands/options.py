@@ -1,0 +1,80 @@
+"""Options that several sub-commands share, and how their values are checked."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_asc.errors import ContextError
+from edge_asc.scenes import find_city, find_scene
+
+if TYPE_CHECKING:
+    from edge_asc.classifier import SceneClassifier
+
+DEMONSTRATION_NOTE = "demonstration model: not fit to decide anything"
+
+
+def parse_city(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """One of the 22 CAS cities, for click."""
+    try:
+        return None if value is None else find_city(value)
+    except ContextError as error:
+        raise click.BadParameter(str(error), ctx, param) from error
+
+
+def parse_scenes(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+    """CAS scenes with commas between them, for click."""
+    try:
+        return tuple(find_scene(name) for name in value.split(","))
+    except ContextError as error:
+        raise click.BadParameter(str(error), ctx, param) from error
+
+
+def parse_time(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
+    """A date and time as ISO 8601 writes it, for click."""
+    try:
+        # Before Python 3.11, fromisoformat did not know the Z that stands for UTC.
+        return None if value is None else datetime.fromisoformat(value.replace("Z", "+00:00"))
+    except ValueError as error:
+        raise click.BadParameter(
+            f"must be written as ISO 8601, for instance 2026-05-17T14:30, got {value!r}", ctx, param
+        ) from error
+
+
+city_option = click.option(
+    "--city",
+    callback=parse_city,
+    metavar="CITY",
+    help="Where the sound was heard: one of the 22 CAS cities.",
+)
+time_option = click.option(
+    "--time",
+    "local_time",
+    callback=parse_time,
+    metavar="ISO",
+    help="Local time when the sound begins, as 2026-05-17T14:30.",
+)
+model_option = click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Model file; without it, the shipped one.",
+)
+format_option = click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+)
+
+
+def load_classifier(model: Path | None) -> SceneClassifier:
+    """The classifier of a model file, None for the shipped one. Raises EdgeAscError."""
+    from edge_asc.classifier import SceneClassifier
+    from edge_asc.model_file import ModelFile, default_model_path
+
+    return SceneClassifier(ModelFile.read(model or default_model_path()))

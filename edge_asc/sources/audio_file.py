@@ -1,0 +1,57 @@
+"""A sound file, heard as if it were played."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from edge_asc.audio import open_audio, read_blocks
+from edge_asc.sources import CHUNK_S, Chunk
+
+
+class AudioFile:
+    """Yields the chunks of a file when they would have been heard, or at once if `fast`.
+
+    Any rate, any number of channels (averaged), any format of libsndfile. Raises AudioError on
+    opening for a file that is missing, empty or not sound, and while iterating for one that is
+    damaged or holds NaN.
+    """
+
+    live = False
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        fast: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.name = str(path)
+        self._file = open_audio(path)
+        self.sample_rate_hz: int = self._file.samplerate
+        self._fast = fast
+        self._clock, self._sleep = clock, sleep
+
+    def __enter__(self) -> AudioFile:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._file.close()
+
+    def __iter__(self) -> Iterator[Chunk]:
+        started_s = self._clock()
+        heard_samples = 0
+        for samples in read_blocks(self._file, max(1, round(CHUNK_S * self.sample_rate_hz))):
+            heard_samples += len(samples)
+            if not self._fast:
+                self._wait_until(started_s + heard_samples / self.sample_rate_hz)
+            yield Chunk(samples, datetime.now().astimezone())
+
+    def _wait_until(self, due_s: float) -> None:
+        """A chunk arrives when its last sample was played; absolute times cannot drift."""
+        early_s = due_s - self._clock()
+        if early_s > 0:
+            self._sleep(early_s)

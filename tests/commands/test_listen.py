@@ -1,0 +1,150 @@
+"""`edge-asc listen`, in this process."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+
+WavWriter = Callable[..., Path]
+SCHEMA_PATH = Path(__file__).parents[2] / "docs" / "estimate.schema.json"
+SCHEMA = json.loads(SCHEMA_PATH.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def recording(write_wav: WavWriter, rng: np.random.Generator) -> Path:
+    """Three seconds of loud noise, then three of soft noise, in stereo at 48 kHz."""
+    level = np.repeat([0.9, 0.001], 3 * 48_000)[:, None]
+    return write_wav(level * rng.uniform(-1, 1, (6 * 48_000, 2)), 48_000)
+
+
+def json_lines(text: str) -> list[dict[str, Any]]:
+    estimates = [json.loads(line) for line in text.splitlines()]
+    for estimate in estimates:
+        jsonschema.validate(estimate, SCHEMA)
+    return estimates
+
+
+def test_json_of_a_recording(edge_asc: Any, model_path: Path, recording: Path) -> None:
+    done = edge_asc("listen", "--source", recording, "--fast", "--format", "json")
+    assert done.exit_code == 0, done.stderr
+    estimates = json_lines(done.stdout)
+    assert [(estimate["start_s"], estimate["end_s"]) for estimate in estimates] == [
+        (0, 2),
+        (1, 3),
+        (2, 4),
+        (3, 5),
+        (4, 6),
+    ]
+    assert estimates[0]["scene"] == "bar"
+    assert estimates[-1]["scene"] == "bus"
+    assert {estimate["time"] for estimate in estimates} == {None}
+    assert {estimate["source"] for estimate in estimates} == {str(recording)}
+    assert done.stderr.splitlines() == [
+        f"listening to {recording} (48000 Hz, as fast as it can be read) with model level (int8):"
+        " windows of 2 s, one every 1 s",
+        "demonstration model: not fit to decide anything",
+        done.stderr.splitlines()[-1],
+    ]
+    assert re.fullmatch(
+        r"heard 6\.0 s; 5 estimates: (bar|bus) \d\d %, (bar|bus) \d\d %",
+        done.stderr.splitlines()[-1],
+    )
+
+
+def test_text_of_a_recording(edge_asc: Any, model_path: Path, recording: Path) -> None:
+    done = edge_asc("listen", "--source", recording, "--fast", "--model", model_path)
+    first, *_, last = done.stdout.splitlines()
+    assert re.fullmatch(r"    2 s  bar +\d+ %  [█▏▎▍▌▋▊▉]+ +\(bus \d+ %, airport \d+ %\)", first)
+    assert last.startswith("    6 s  bus ")
+
+
+def test_a_city_without_training_clips_is_told_once(
+    edge_asc: Any, model_path: Path, recording: Path
+) -> None:
+    done = edge_asc("listen", "--source", recording, "--fast", "--city", "beijing")
+    notes = [line for line in done.stderr.splitlines() if "unknown city" in line]
+    assert notes == [
+        "no training clip of this model came from Beijing: it is used as 'unknown city'"
+    ]
+
+
+def test_time_counts_on_from_the_one_given(
+    edge_asc: Any, model_path: Path, recording: Path
+) -> None:
+    arguments = ("listen", "--source", recording, "--fast", "--time", "2026-05-17T23:59:58Z")
+    estimates = json_lines(edge_asc(*arguments, "--format", "json").stdout)
+    assert estimates[0]["time"] == "2026-05-18T00:00:00.000+00:00"
+    assert estimates[-1]["time"] == "2026-05-18T00:00:04.000+00:00"
+    assert edge_asc(*arguments).stdout.startswith("00:00:00  bar")
+
+
+def test_seconds(edge_asc: Any, model_path: Path, recording: Path) -> None:
+    done = edge_asc("listen", "--source", recording, "--fast", "--seconds", "2.5")
+    assert len(done.stdout.splitlines()) == 1
+    assert "heard 2.5 s; 1 estimate: bar 100 %" in done.stderr
+
+
+def test_a_short_recording_is_marked(edge_asc: Any, model_path: Path, write_wav: WavWriter) -> None:
+    path = write_wav(np.full(22_050, 0.1))
+    done = edge_asc("listen", "--source", path, "--fast")
+    assert done.stdout.endswith("[short, repeated to a whole window]\n")
+
+
+def test_raw_sound_on_stdin(edge_asc: Any, model_path: Path, rng: np.random.Generator) -> None:
+    frames = rng.integers(-30_000, 30_000, (3 * 16_000, 2)).astype("<i2")
+    options = ("--rate", "16000", "--channels", "2", "--sample-format", "s16")
+    done = edge_asc(
+        "listen", "--source", "-", *options, "--format", "json", stdin=frames.tobytes() + b"\1"
+    )
+    assert done.exit_code == 0, done.stderr
+    estimates = json_lines(done.stdout)
+    assert [estimate["end_s"] for estimate in estimates] == [2, 3]
+    assert estimates[0]["source"] == "standard input"
+    assert "listening to standard input (16000 Hz, live)" in done.stderr
+    assert "its last 1 bytes, of 4 a sample, are left out" in done.stderr
+
+
+def test_nothing_on_stdin(edge_asc: Any, model_path: Path) -> None:
+    done = edge_asc("listen", "--source", "-", stdin=b"")
+    assert done.exit_code == 1
+    assert "edge-asc: error: standard input: nothing was heard" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--city", "Bejing"], "got 'Bejing'; did you mean 'Beijing'?"),
+        (["--source", "nothing.wav"], "nothing.wav: no such file"),
+        (["--source", "."], "is a folder"),
+        (["--source", "-", "--device", "usb"], "--device is for a microphone"),
+        (["--time", "yesterday"], "ISO 8601, for instance 2026-05-17T14:30, got 'yesterday'"),
+        (["--seconds", "0"], "--seconds"),
+        (["--sample-format", "s24"], "s24"),
+    ],
+)
+def test_wrong_usage(edge_asc: Any, model_path: Path, options: list[str], message: str) -> None:
+    done = edge_asc("listen", *options)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert done.stdout == ""
+
+
+def test_not_sound(edge_asc: Any, model_path: Path, tmp_path: Path) -> None:
+    path = tmp_path / "notes.wav"
+    path.write_text("not sound", encoding="ascii")
+    done = edge_asc("listen", "--source", path)
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"edge-asc: error: {path} cannot be read as sound")
+
+
+def test_a_missing_model(edge_asc: Any, recording: Path, tmp_path: Path) -> None:
+    done = edge_asc("listen", "--source", recording, "--model", tmp_path / "none.tflite")
+    assert done.exit_code == 1
+    assert "no model file at" in done.stderr

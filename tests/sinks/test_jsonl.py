@@ -1,0 +1,83 @@
+"""JSON lines are what docs/estimate.schema.json says."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+
+from edge_asc.classifier import SceneEstimate
+from edge_asc.scenes import SCENES
+from edge_asc.sinks import Report
+from edge_asc.sinks.jsonl import JsonLines, to_json
+
+SCHEMA_PATH = Path(__file__).parents[2] / "docs" / "estimate.schema.json"
+VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA_PATH.read_text(encoding="utf-8")))
+
+ESTIMATE = SceneEstimate(SCENES, np.linspace(0.01, 0.19, 10).astype(np.float32), 2.0, 12.0)
+REPORT = Report(ESTIMATE, "walk.wav", "tiny", True)
+CHINA = timezone(timedelta(hours=8))
+
+
+def test_the_schema_is_one() -> None:
+    VALIDATOR.check_schema(VALIDATOR.schema)
+
+
+def test_every_field() -> None:
+    report = replace(REPORT, city="Xi'an", time=datetime(2026, 5, 17, 14, 3, 9, 12_345, CHINA))
+    values = to_json(report)
+    assert values == {
+        "schema": 1,
+        "start_s": 2.0,
+        "end_s": 12.0,
+        "time": "2026-05-17T14:03:09.012+08:00",
+        "source": "walk.wav",
+        "scene": "bar",
+        "confidence": 0.19,
+        "probabilities": dict(zip(SCENES, np.linspace(0.01, 0.19, 10).round(6), strict=True)),
+        "city": "Xi'an",
+        "padded": False,
+        "after_gap": False,
+        "model": "tiny",
+        "demonstration": True,
+    }
+    VALIDATOR.validate(values)
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        REPORT,
+        replace(REPORT, file="walk.wav"),
+        replace(REPORT, time=datetime(2026, 5, 17, 14, 3)),
+        replace(REPORT, estimate=replace(ESTIMATE, padded=True, after_gap=True)),
+    ],
+)
+def test_what_is_written_validates(report: Report) -> None:
+    VALIDATOR.validate(to_json(report))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"confidence": 1.5}, {"schema": 2}, {"time": "yesterday"}, {"loudness": 3}, {"scene": None}],
+)
+def test_the_schema_refuses_what_is_wrong(change: dict[str, Any]) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        VALIDATOR.validate(to_json(REPORT) | change)
+
+
+def test_one_flushed_line_of_ascii_each() -> None:
+    buffer = io.BytesIO()
+    sink = JsonLines(io.TextIOWrapper(buffer, encoding="ascii"))
+    sink.write(replace(REPORT, source="café\n.wav"))
+    sink.write(REPORT)
+    first, second = buffer.getvalue().splitlines()
+    assert json.loads(first)["source"] == "café\n.wav"
+    assert json.loads(second)["source"] == "walk.wav"
