@@ -209,7 +209,8 @@ def _open_zip(data: bytes, source: str) -> tuple[dict[str, bytes], int]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if _sha256(data[:-_DIGEST_LENGTH]).encode() != archive.comment:
                 raise ModelFileError(
-                    f"{source} is damaged or truncated: its checksum is not that of its content; copy it again"
+                    f"{source} is damaged or truncated: its checksum is not that of its content;"
+                    " copy it again"
                 )
             entries = {entry.filename: archive.read(entry) for entry in archive.infolist()}
             start = min((entry.header_offset for entry in archive.infolist()), default=0)

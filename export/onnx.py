@@ -82,7 +82,8 @@ def write_onnx(part: Part, folder: Path) -> Path:
     with warnings.catch_warnings():
         # The older exporter keeps the GRU as one node; the newer one unrolls it and takes minutes.
         warnings.simplefilter("ignore", DeprecationWarning)
-        # The batch size is 1, now and on the device.
+        # Shapes and the batch size of 1 are fixed, now and on the device.
+        warnings.filterwarnings("ignore", "Converting a tensor to a Python boolean")
         warnings.filterwarnings(
             "ignore", "Exporting a model to ONNX with a batch_size other than 1"
         )
