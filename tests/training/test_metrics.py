@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge_asc.training.metrics import ConfusionMeter, format_share, score
+
+SCENES = ("bus", "bar", "metro")
+
+
+def ints(*values: int) -> np.ndarray:
+    return np.array(values, np.int64)
+
+
+def test_recalls_by_hand():
+    meter = ConfusionMeter(3)
+    meter.update(ints(0, 0, 0, 0, 1), ints(0, 0, 0, 1, 1))
+    assert meter.accuracy == pytest.approx(4 / 5)
+    assert meter.recalls == [0.75, 1.0, None]
+    assert meter.macro_recall == pytest.approx((0.75 + 1.0) / 2)  # "metro" has no window
+
+
+def test_updates_add_up_until_reset():
+    """Epochs of accuracy 0, 1, 1, 1 are 0, 1, 1, 1, not the running mean 0, 0.50, 0.67, 0.75."""
+    meter = ConfusionMeter(2)
+    seen = []
+    for predicted in (0, 1, 1, 1):
+        meter.reset()
+        meter.update(ints(1), ints(predicted))
+        seen.append(meter.accuracy)
+    assert seen == [0.0, 1.0, 1.0, 1.0]
+    meter.update(ints(1), ints(0))
+    assert meter.accuracy == 0.5
+
+
+def test_scores_of_a_small_set():
+    scores = score(SCENES, ints(0, 0, 0, 1), ints(0, 0, 1, 1), ["a", "a", "b", "c"])
+    assert scores.accuracy == 0.75
+    assert scores.majority_rate == 0.75
+    assert scores.confusion == ((2, 1, 0), (0, 1, 0), (0, 0, 0))
+    assert (scores.num_windows, scores.num_groups) == (4, 3)
+    values = scores.to_dict()
+    assert values["recall"] == {"bus": pytest.approx(2 / 3), "bar": 1.0, "metro": None}
+    assert values["not_testable"] == ["metro"]
+    assert "metro not testable" in "\n".join(scores.lines())
+
+
+def test_the_interval_is_the_binomial_one_for_independent_windows():
+    rng = np.random.default_rng(0)
+    label = np.zeros(400, np.int64)
+    predicted = (rng.random(400) < 0.3).astype(np.int64)
+    groups = [str(i) for i in range(400)]
+    scores = score(SCENES, label, predicted, groups)
+    half = 1.96 * np.sqrt(scores.accuracy * (1.0 - scores.accuracy) / 400)  # normal approximation
+    assert scores.accuracy_interval.low == pytest.approx(scores.accuracy - half, abs=0.01)
+    assert scores.accuracy_interval.high == pytest.approx(scores.accuracy + half, abs=0.01)
+
+
+def test_windows_of_one_group_count_as_one_observation():
+    """Ten copies of every window tell nothing new: the interval stays that of 40 groups."""
+    rng = np.random.default_rng(1)
+    label = rng.integers(2, size=40)
+    predicted = np.where(rng.random(40) < 0.7, label, 1 - label)
+    names = [str(i) for i in range(40)]
+    once = score(SCENES, label, predicted, names)
+    copied = score(SCENES, label.repeat(10), predicted.repeat(10), list(np.repeat(names, 10)))
+    assert copied.accuracy_interval == pytest.approx(once.accuracy_interval)
+
+
+def test_intervals_are_seeded():
+    label, predicted = ints(0, 1, 0, 1, 0), ints(0, 1, 1, 1, 0)
+    groups = list("abcde")
+    first = score(SCENES, label, predicted, groups, seed=3)
+    assert score(SCENES, label, predicted, groups, seed=3) == first
+
+
+def test_one_group_says_nothing_about_others():
+    scores = score(SCENES, ints(0, 0), ints(0, 1), ["a", "a"])
+    assert scores.accuracy == 0.5
+    assert scores.accuracy_interval == scores.macro_recall_interval == (0.0, 1.0)
+
+
+def test_an_empty_set_has_no_score():
+    with pytest.raises(ValueError, match="empty"):
+        score(SCENES, ints(), ints(), [])
+
+
+def test_format():
+    scores = score(SCENES, ints(0, 0), ints(0, 0), ["a", "b"])
+    text = format_share(scores.accuracy, scores.accuracy_interval)
+    assert text == "100.0 % (95 % interval 100.0 - 100.0)"

@@ -1,0 +1,171 @@
+"""Training from sound files to a run's folder, and evaluation, on clips that are easy to tell."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from edge_asc.errors import DataError
+from edge_asc.training.checkpoint import load_checkpoint, load_windows
+from edge_asc.training.evaluate import evaluate_command
+from edge_asc.training.train import train_command
+
+RECIPE = """
+name = "tiny"
+description = "noise against tone"
+
+[data]
+scenes = "from-data"
+window_s = 1.0
+train_hop_s = 1.0
+test_hop_s = 1.0
+
+[network]
+variant = "edge"
+fusion = "{fusion}"
+cell_frames = 50
+
+[optimizer]
+learning_rate = 3e-3
+schedule = "cosine"
+
+[loop]
+epochs = 6
+batch_size = 4
+validation_share = {validation_share}
+"""
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory) -> Path:
+    """24 clips of 0.9 to 1 s in two folds; city and time with every second one."""
+    folder = tmp_path_factory.mktemp("corpus")
+    rng = np.random.default_rng(0)
+    rows = []
+    for i in range(24):
+        label = ("noise", "tone")[i % 2]
+        time_s = np.arange(44_100 - 200 * i) / 44_100
+        tone = 0.3 * np.sin(2.0 * np.pi * rng.uniform(400.0, 900.0) * time_s)
+        sound = 0.05 * rng.standard_normal(len(time_s)) + (tone if label == "tone" else 0.0)
+        soundfile.write(folder / f"{i}.wav", sound, 44_100)
+        city, time = ("Jinan", "2023-05-01 12:30") if i % 4 < 2 else ("", "")
+        rows.append([f"{i}.wav", label, 1 + i // 12, f"group {i // 4}", city, time])
+    with (folder / "clips.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["file", "label", "fold", "group", "city", "time"], *rows])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def use_cache(cache, monkeypatch) -> None:
+    monkeypatch.setenv("EDGE_ASC_CACHE", str(cache))
+
+
+def write_recipe(folder: Path, fusion: str = "gated", validation_share: float = 0.0) -> str:
+    path = folder / "tiny.toml"
+    path.write_text(RECIPE.format(fusion=fusion, validation_share=validation_share))
+    return str(path)
+
+
+def train(recipe: str, corpus: Path, out: Path, test_folds: list[str] | None, **options) -> None:
+    arguments = {"train_folds": None, "seed": None, "device": "cpu", "epochs": None, **options}
+    train_command(recipe, [corpus], out, test_folds=test_folds, **arguments)
+
+
+def test_a_run_writes_all_its_files_and_prints_its_figures(corpus, tmp_path, capsys):
+    out = tmp_path / "run"
+    train(write_recipe(tmp_path), corpus, out, ["2"])
+    assert sorted(path.name for path in out.iterdir()) == [
+        "checkpoint.safetensors",
+        "metrics.json",
+        "tensorboard",
+        "windows.safetensors",
+    ]
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["test"]["accuracy"] > 0.9
+    assert metrics["test"]["num_windows"] == 12
+    assert metrics["test"]["num_groups"] == 3
+    assert metrics["test"]["majority_rate"] == 0.5
+    text = capsys.readouterr().out
+    assert "fold2: tested on 12 clips that were not trained on" in text
+    assert "95 % interval" in text
+    assert "most frequent scene: 50.0 %" in text
+
+    checkpoint = load_checkpoint(out / "checkpoint.safetensors")
+    assert checkpoint.scenes == ("noise", "tone")
+    assert checkpoint.trained_cities == ("Jinan",)
+    assert len(checkpoint.cities) + 1 == checkpoint.network.num_cities == 23
+    assert checkpoint.network.num_frames == 50
+    assert checkpoint.metrics == metrics
+    windows = load_windows(out / "windows.safetensors")
+    assert (len(windows.calibration), len(windows.test)) == (12, 12)
+    assert set(windows.calibration.group).isdisjoint(windows.test.group)
+
+
+def test_the_figures_can_be_measured_again(corpus, tmp_path, capsys):
+    out = tmp_path / "run"
+    train(write_recipe(tmp_path), corpus, out, ["2"])
+    capsys.readouterr()
+    evaluate_command(out / "checkpoint.safetensors", [corpus], ["2"], "json")
+    measured = json.loads(capsys.readouterr().out)
+    trained = json.loads((out / "metrics.json").read_text())["test"]
+    assert measured["confusion"] == trained["confusion"]
+    assert measured["num_clips"] == 12
+    evaluate_command(out / "checkpoint.safetensors", [corpus], None, "text")
+    assert "checkpoint.safetensors on 24 clips of" in capsys.readouterr().out
+
+
+def test_every_fold_in_turn_and_a_validation_part(corpus, tmp_path, capsys):
+    out = tmp_path / "run"
+    train(write_recipe(tmp_path, "none", 0.3), corpus, out, ["all"], epochs=2, seed=3)
+    summary = json.loads((out / "metrics.json").read_text())
+    assert set(summary["folds"]) == {"fold1", "fold2"}
+    assert summary["pooled"]["num_windows"] == 24
+    assert summary["mean_accuracy"] == pytest.approx(np.mean(list(summary["folds"].values())))
+    fold = json.loads((out / "fold1" / "metrics.json").read_text())
+    assert (fold["seed"], fold["epochs_run"]) == (3, 2)
+    assert fold["validation_macro_recall"] is not None
+    assert load_checkpoint(out / "fold2" / "checkpoint.safetensors").trained_cities == ()
+    captured = capsys.readouterr()
+    assert "2 folds: mean accuracy" in captured.out
+    assert "4 validation windows" in captured.err
+
+
+def test_a_used_folder_is_refused_before_any_work(corpus, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    with pytest.raises(DataError, match="new or empty folder"):
+        train(write_recipe(tmp_path), corpus, tmp_path / "run", ["2"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"device": "gpu"}, "device must be"),
+        ({"epochs": 0}, "epochs must be at least 1"),
+        ({"test_folds": None}, "no test fold was named"),
+    ],
+)
+def test_wrong_options_are_named(corpus, tmp_path, options, message):
+    with pytest.raises(DataError, match=message):
+        train(write_recipe(tmp_path), corpus, tmp_path / "run", **{"test_folds": ["2"], **options})
+
+
+def test_a_model_is_not_judged_by_labels_it_does_not_know(corpus, tmp_path):
+    out = tmp_path / "run"
+    train(write_recipe(tmp_path), corpus, out, ["2"], epochs=1)
+    other = tmp_path / "other"
+    other.mkdir()
+    soundfile.write(other / "a.wav", np.zeros(44_100), 44_100)
+    (other / "clips.csv").write_text("file,label\na.wav,siren\n")
+    with pytest.raises(DataError, match="'siren', which this model does not know"):
+        evaluate_command(out / "checkpoint.safetensors", [other], None, "text")

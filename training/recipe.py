@@ -1,0 +1,198 @@
+"""A training recipe: a TOML file read into frozen dataclasses.
+
+The defaults are those of the paper (Li et al., PMLR v312, section 4.1); a recipe file states what
+differs. A key that no dataclass has is an error, never ignored.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from edge_asc.errors import DataError
+from edge_asc.training.models.fusion import Fusion, Variant
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+RECIPE_FOLDER = Path(__file__).parent / "recipes"
+
+Range = tuple[float, float]
+"""(low, high); equal ends mean a constant."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class DataRecipe:
+    """Which windows of which clips, and how they are split."""
+
+    scenes: Literal["cas", "from-data"] = "cas"
+    """"cas": the ten CAS scenes. "from-data": the sorted labels of the data."""
+    window_s: float = 10.0
+    train_hop_s: float = 10.0
+    test_hop_s: float = 10.0
+    num_group_folds: int = 0
+    """Deal groups into this many folds where the data has no fold column; 0 = use the column."""
+    always_train: tuple[str, ...] = ()
+    """Source sets that are never tested on."""
+    balance: tuple[Literal["source_set", "scene"], ...] = ()
+    """Draw training windows so that every combination of these is equally frequent."""
+    exclude: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Name of a data folder -> column -> pattern (`*`, `?`) of the rows to leave out."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkRecipe:
+    """See `edge_asc.training.models.mobile_asc_net.NetworkConfig`."""
+
+    variant: Variant = "paper"
+    fusion: Fusion = "gated"
+    cell_frames: int = 0
+    """Frames in an independent cell; 0 = the blocks see the whole window."""
+    standardized_range: Range = (-4.5, 4.5)
+    """Standardised features are clipped to it: outliers would cost int8 its resolution."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerRecipe:
+    """How weights are changed."""
+
+    name: Literal["adam", "adamw"] = "adam"
+    learning_rate: float = 1e-4
+    weight_decay: float = 0.0
+    schedule: Literal["step", "cosine", "constant"] = "step"
+    step_epochs: int = 2
+    """With "step": multiply the learning rate by `step_factor` every so many epochs."""
+    step_factor: float = 0.9
+    warmup_share: float = 0.2
+    """With "cosine": share of all steps in which the learning rate rises to `learning_rate`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoopRecipe:
+    """How long, on how many, and when to stop."""
+
+    epochs: int = 100
+    batch_size: int = 64
+    patience: int = 10
+    """Stop after so many epochs without a better validation score."""
+    validation_share: float = 0.15
+    """Share of the training groups held out to choose the epoch; 0 = train for all `epochs`."""
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    label_smoothing: float = 0.0
+    unknown_city_share: float = 0.3
+    """Share of training windows whose city is hidden, so that "unknown city" is trained."""
+    unknown_time_share: float = 0.3
+    """The same for the time, independently."""
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentRecipe:
+    """What is done to training windows; everything is off by default."""
+
+    roll_s: Range = (0.0, 0.0)
+    """Rotate in time by a duration drawn from this range, either way."""
+    gain_db: float = 0.0
+    """Change the level by up to so many feature dB, either way (10 log10 of magnitudes)."""
+    low_pass_share: float = 0.0
+    """Share of windows whose upper bands are emptied above a random band, as in poor recordings."""
+    mixup_alpha: Range = (0.0, 0.0)
+    """Each batch draws alpha here; windows mix by Beta(alpha, alpha). (0, 0) = no mixup."""
+    mixup_probability: Range = (0.0, 0.0)
+    """Each batch draws here the share of windows that are mixed."""
+    time_masks: int = 0
+    time_mask_s: float = 0.0
+    """Longest time mask of SpecAugment."""
+    mel_masks: int = 0
+    mel_mask_bands: int = 0
+    """Widest band mask of SpecAugment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One way to train one network."""
+
+    name: str
+    description: str
+    licence: str = "unspecified"
+    """Licence of the trained weights, which the data decides."""
+    data: DataRecipe = field(default_factory=DataRecipe)
+    network: NetworkRecipe = field(default_factory=NetworkRecipe)
+    optimizer: OptimizerRecipe = field(default_factory=OptimizerRecipe)
+    loop: LoopRecipe = field(default_factory=LoopRecipe)
+    augment: AugmentRecipe = field(default_factory=AugmentRecipe)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as JSON types."""
+        return asdict(self)
+
+
+def shipped_recipes() -> list[str]:
+    """Names of the recipes that come with the package."""
+    return sorted(path.stem for path in RECIPE_FOLDER.glob("*.toml"))
+
+
+def load_recipe(name_or_path: str) -> Recipe:
+    """Read a shipped recipe by name, or any recipe by path.
+
+    Raises:
+        DataError: no such recipe, not TOML, an unknown or missing key, a value of a wrong kind.
+    """
+    path = RECIPE_FOLDER / f"{name_or_path}.toml"
+    if not path.is_file():
+        path = Path(name_or_path)
+    if not path.is_file():
+        raise DataError(
+            f"no recipe {name_or_path!r}: give the path of a .toml file, or one of "
+            f"{', '.join(shipped_recipes())}"
+        )
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not a TOML file: {error}") from error
+    return _build(Recipe, table, f"{path}: ")
+
+
+def _build(cls: type[T], table: Mapping[str, Any], where: str) -> T:
+    """Make the dataclass `cls` from `table`; `where` begins every error."""
+    hints = get_type_hints(cls)
+    for key in table:
+        if key not in hints:
+            near = get_close_matches(key, hints, n=1)
+            advice = f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(hints)}"
+            raise DataError(f"{where}unknown key {key!r}; {advice}")
+    for part in fields(cls):  # type: ignore[arg-type]
+        if part.default is MISSING and part.default_factory is MISSING and part.name not in table:
+            raise DataError(f"{where}the key {part.name!r} is missing")
+    return cls(
+        **{key: _convert(hints[key], value, f"{where}{key}") for key, value in table.items()}
+    )
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - any TOML value
+    """Return `value` as the type `hint`, or raise a DataError that begins with `where`."""
+    if is_dataclass(hint) and isinstance(value, dict):
+        return _build(hint, value, f"{where}.")  # type: ignore[arg-type]
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Literal and value in args:
+        return value
+    if origin is tuple and isinstance(value, list):
+        items = [args[0]] * len(value) if args[-1] is Ellipsis else list(args)
+        if len(items) == len(value):
+            return tuple(_convert(item, v, where) for item, v in zip(items, value, strict=True))
+    if origin is dict and isinstance(value, dict):
+        return {key: _convert(args[1], v, f"{where}.{key}") for key, v in value.items()}
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if hint in (int, str) and type(value) is hint:
+        return value
+    allowed = f"one of {args}" if origin is Literal else getattr(hint, "__name__", str(hint))
+    raise DataError(f"{where} must be {allowed}, got {value!r}")
