@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from edge_asc.context import SceneContext
+from edge_asc.context import TIME_FEATURES, SceneContext
 from edge_asc.errors import ModelFileError
 from edge_asc.features import (
     BLOCK_FRAMES,
@@ -241,7 +241,7 @@ class SceneClassifier:
             "features": (1, facts.num_frames, facts.features.num_mels, 1)
         }
         if facts.uses_context:
-            expected |= {"city": (1, len(facts.cities) + 1), "time": (1, 8)}
+            expected |= {"city": (1, len(facts.cities) + 1), "time": (1, TIME_FEATURES)}
         found = {name: spec.shape for name, spec in self._whole.inputs.items()}
         given, promised = self._whole.output.shape, (1, len(facts.scenes))
         if found != expected or given != promised:

@@ -15,8 +15,8 @@ import onnxsim
 import torch
 from torch import Tensor, nn
 
+from edge_asc.context import TIME_FEATURES
 from edge_asc.errors import ExportError
-from edge_asc.training.models.fusion import TIME_FEATURES
 from edge_asc.training.models.mobile_asc_net import MobileASCNet
 
 Array = npt.NDArray[np.float32]

@@ -204,6 +204,7 @@ def test_windows_carry_their_context_label_and_group():
 def test_sampling_weights_balance_combinations():
     clips = make_clips(2) + make_clips(6, "synthetic") + [make_clip("metro", "m")]
     weights = sampling_weights(clips, ("source_set", "scene"))
+    assert weights is not None
     assert weights.sum() == pytest.approx(1.0)
     of_metro = weights[-1]
     of_synthetic_bus = sum(

@@ -18,11 +18,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from edge_asc.context import TIME_FEATURES
+
 Variant = Literal["edge", "paper"]
 Fusion = Literal["none", "early", "gated"]
-
-TIME_FEATURES = 8
-"""Sine and cosine of hour, month, weekday and minute: see `edge_asc.context.encode_time`."""
 
 EMBEDDING_SIZE = 16
 """Width of the city's and of the time's embedding (each)."""

@@ -1,3 +1,5 @@
+"""The network: sizes, streaming, context, gates."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -5,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from edge_asc.training.models.fusion import GatedFusion, HighwayFusion
 from edge_asc.training.models.mobile_asc_net import (
     MobileASCNet,
     NetworkConfig,
@@ -22,6 +25,8 @@ def make(config: NetworkConfig, seed: int = 0) -> MobileASCNet:
     # Statistics as after training: those of a new BN would make it the identity.
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
             module.running_mean.normal_(0.0, 0.2)
             module.running_var.uniform_(0.5, 2.0)
     return network.eval()
@@ -148,6 +153,8 @@ def test_the_edge_gate_is_a_highway_and_the_papers_is_not():
     """With a gate stuck open the highway gives its candidate; the paper's gates are independent."""
     v = torch.randn(2, 96, generator=torch.Generator().manual_seed(0))
     highway, gated = make(EDGE).fusion, make(PAPER).fusion
+    assert isinstance(highway, HighwayFusion)
+    assert isinstance(gated, GatedFusion)
     with torch.no_grad():
         highway.gate.bias.fill_(100.0)
         torch.testing.assert_close(highway(v), highway.candidate(v))
