@@ -153,8 +153,14 @@ def _measure(
         label=test.label,
         group=test.group,
         scenes=checkpoint.scenes,
-        data=f"the test windows of the training run, by {runtime_name()}",
+        data=f"the training run's test clips ({_test_clips(checkpoint)}), by {runtime_name()}",
     )
+
+
+def _test_clips(checkpoint: Checkpoint) -> str:
+    """Which clips the test windows were cut from, as "60 of synthetic"."""
+    sources: Mapping[str, int] = checkpoint.metrics.get("test_clips", {})
+    return ", ".join(f"{count} of {name}" for name, count in sources.items()) or "not recorded"
 
 
 def _logits(run: Run, windows: Windows, uses_context: bool) -> Array:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,16 @@ def pcm(rng: np.random.Generator) -> bytes:
 def listening_to_a_pipe(pcm: bytes) -> Iterator[subprocess.Popen[bytes]]:
     """`edge-asc listen` that has heard `pcm`, printed an estimate and waits for more."""
     command = [str(EDGE_ASC), "listen", "--source", "-", "--format", "json"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, **pipes) as process:  # type: ignore[call-overload]
+    pipes: dict[str, Any] = {
+        "stdin": subprocess.PIPE,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+    }
+    # A test run in the background may have SIGINT ignored, and would hand that on.
+    pipes["preexec_fn"] = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, **pipes) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
             process.stdin.write(pcm)
             process.stdin.flush()

@@ -18,6 +18,8 @@ from edge_asc.export.pipeline import export_command
 from edge_asc.model_file import ModelFile
 from edge_asc.training.checkpoint import load_checkpoint, load_windows
 
+METRICS = {"test_clips": {"made-up bands": 30}}
+
 
 @pytest.fixture(scope="module")
 def exported(trained_run: Path) -> Path:
@@ -40,13 +42,14 @@ def test_the_manifest_holds_what_the_checkpoint_knew(exported: Path) -> None:
     assert (facts.name, facts.quantization, facts.window_s) == ("bands int8", "int8", 2.0)
     assert facts.trained_cities == ("Jinan", "Xi'an")
     assert facts.recipe == {"name": "bands"}
-    assert facts.card == {"text": "Made for a test.", "evaluation": {"accuracy": 1.0}}
+    assert facts.card == {"text": "Made for a test.", "evaluation": METRICS}
     assert facts.calibration["windows"] == 60
     assert facts.versions["onnx2tf"]
 
 
 def test_every_stage_is_in_the_parity_report(exported: Path) -> None:
     report = ModelFile.read(exported).manifest.parity
+    assert report["data"].startswith("the training run's test clips (30 of made-up bands), by ")
     stages = {stage["stage"]: stage for stage in report["stages"]}
     assert list(stages) == [
         "ONNX",
