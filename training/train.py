@@ -330,6 +330,8 @@ def report_folds(
         "folds": {s.name: r.scores.accuracy for s, r in zip(splits, results, strict=True)},
         "mean_accuracy": mean,
         "standard_deviation_over_folds": spread,
+        "test_clips": count_sources([clip for split in splits for clip in split.test]),
+        "test_is_fair": all(split.is_fair_test for split in splits),
         "pooled": pooled.to_dict(),
         "versions": versions(),
     }

@@ -100,8 +100,11 @@ def _evaluation(metrics: Mapping[str, Any]) -> Iterator[str]:
     scores = metrics.get("pooled", metrics.get("test"))
     if not scores:
         return
+    clips = ", ".join(f"{count} of {name}" for name, count in metrics.get("test_clips", {}).items())
     if "folds" in metrics:
-        yield f"the recipe's networks of {len(metrics['folds'])} folds, each on what it never heard"
+        count = len(metrics["folds"])
+        yield f"the recipe's networks of {count} folds, each on clips it never heard"
+    yield f"test clips: {clips or 'not recorded'}"
     if not metrics.get("test_is_fair", True):
         yield "on clips of sets that are only ever trained on: nothing about real sound"
     counts = f"{scores['num_windows']} windows of {scores['num_groups']} groups"
