@@ -91,6 +91,7 @@ def export_command(
     print(f"{out}: {model.manifest.quantization}, {out.stat().st_size / 1000:.0f} kB")
 
 
+@torch.no_grad()
 def export_model(
     checkpoint_path: Path, options: ExportOptions, folder: Path, say: Callable[[str], None]
 ) -> tuple[ModelFile, ParityReport]:
@@ -106,7 +107,6 @@ def export_model(
             f"{checkpoint_path.parent}/windows.safetensors has no test windows to judge the"
             " export by"
         )
-    torch.set_grad_enabled(False)
     calibration = draw_calibration(checkpoint, windows.calibration, options.seed)
     onnx_paths = {
         part.name: write_onnx(part, folder) for part in network_parts(checkpoint.build_network())

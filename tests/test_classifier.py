@@ -169,7 +169,7 @@ def test_streaming_agrees_with_whole_windows_on_real_sound(
             differences.append(np.abs(whole - streamed).max())
     assert len(same) > 100
     assert np.mean(same) >= 0.96
-    assert np.median(differences) < 1.0
+    assert np.max(differences) < 0.2  # 0.04 was seen, of logits that reach +-5
 
 
 @pytest.mark.parametrize("name", ["logits", "streamed_logits"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,10 +39,10 @@ def make_windows(count: int, seed: int) -> Windows:
     return Windows(features.clip(-4.5, 4.5), city, time, label, groups)
 
 
-def train_network(windows: Windows) -> MobileASCNet:
+def train_network(config: NetworkConfig, windows: Windows) -> MobileASCNet:
     """A few steps are enough to tell raised bands apart for certain."""
     torch.manual_seed(0)
-    network = MobileASCNet(CONFIG).train()
+    network = MobileASCNet(config).train()
     optimizer = torch.optim.Adam(network.parameters(), 2e-3)
     inputs = (windows.features[:, None], windows.city, windows.time)
     for _ in range(30):
@@ -53,22 +54,19 @@ def train_network(windows: Windows) -> MobileASCNet:
     return network.eval()
 
 
-@pytest.fixture(scope="session")
-def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run folder with `checkpoint.safetensors` and `windows.safetensors`."""
-    folder = tmp_path_factory.mktemp("run")
+def make_run(folder: Path, config: NetworkConfig) -> Path:
+    """Train, and leave in `folder` what a training run leaves for the export."""
     calibration, test = make_windows(60, seed=1), make_windows(30, seed=2)
-    network = train_network(calibration)
     checkpoint = Checkpoint(
-        state_dict=network.state_dict(),
-        network=CONFIG,
+        state_dict=train_network(config, calibration).state_dict(),
+        network=config,
         features=FeatureConfig(),
         scenes=SCENES,
         cities=CITIES,
         trained_cities=("Jinan", "Xi'an"),
         window_s=2.0,
-        mel_mean=(-20.0,) * CONFIG.num_mels,
-        mel_std=(5.0,) * CONFIG.num_mels,
+        mel_mean=(-20.0,) * config.num_mels,
+        mel_std=(5.0,) * config.num_mels,
         standardized_range=(-4.5, 4.5),
         recipe={"name": "bands"},
         versions={},
@@ -79,3 +77,16 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_checkpoint(folder / "checkpoint.safetensors", checkpoint)
     save_windows(folder / "windows.safetensors", calibration=calibration, test=test)
     return folder
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the `edge` variant, whose cells are independent seconds."""
+    return make_run(tmp_path_factory.mktemp("edge"), CONFIG)
+
+
+@pytest.fixture(scope="session")
+def trained_paper_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the `paper` variant, which takes whole windows only."""
+    config = replace(CONFIG, variant="paper", cell_frames=None)
+    return make_run(tmp_path_factory.mktemp("paper"), config)

@@ -75,6 +75,26 @@ def test_the_file_classifies_windows_and_streams(exported: Path, trained_run: Pa
         assert whole.argmax() == streamed.argmax() == label
 
 
+def test_a_network_without_cells_is_exported_whole_and_streams_by_windows(
+    trained_paper_run: Path,
+) -> None:
+    out = trained_paper_run / "paper.tflite"
+    export_command(trained_paper_run / "checkpoint.safetensors", out, True, None, None)
+    model = ModelFile.read(out)
+    assert model.encoder is model.head is None
+    assert [stage["stage"] for stage in model.manifest.parity["stages"]] == [
+        "ONNX",
+        "TFLite float32 whole window",
+        "TFLite int8 whole window",
+    ]
+    samples = (0.1 * np.random.default_rng(3).standard_normal(3 * 44_100)).astype(np.float32)
+    estimates = SceneClassifier(model).process(samples, SceneContext())
+    assert [(e.start_s, e.end_s) for e in estimates] == [(0.0, 2.0), (1.0, 3.0)]
+    # A clip has zeros before its first frame, and so has a stream before its first window.
+    clip = SceneClassifier(model).classify(samples[: 2 * 44_100], SceneContext())
+    np.testing.assert_allclose(estimates[0].probabilities, clip.probabilities, atol=0.02)
+
+
 def test_the_onnx_network_is_the_torch_network(trained_run: Path, tmp_path: Path) -> None:
     network = load_checkpoint(trained_run / "checkpoint.safetensors").build_network()
     windows = load_windows(trained_run / "windows.safetensors").test
