@@ -174,15 +174,11 @@ class SceneClassifier:
 
     def whole_logits(self, features: LogMel, context: SceneContext) -> Array:
         """Logits, shape (num_scenes,), of standardised features, shape (num_frames, num_mels)."""
-        logits: Array = self._whole.run(
-            features=features[None, :, :, None], **self._encode(context)
-        )[0]
-        return logits
+        return self._run_whole(features, self._encode(context))
 
     def streamed_logits(self, features: LogMel, context: SceneContext) -> Array:
         """The same by encoder and head; only for a model that has them."""
-        cells = features.reshape(-1, BLOCK_FRAMES, features.shape[1])
-        return self._head_logits([self._encode_cell(cell) for cell in cells], context)
+        return self._run_streamed(features, self._encode(context))
 
     def _standardize(self, frames: LogMel) -> LogMel:
         facts = self.manifest
@@ -209,7 +205,7 @@ class SceneClassifier:
 
     def _stream_estimate(self, context: SceneContext) -> SceneEstimate:
         if self._encoder is not None:
-            logits = self._head_logits(list(self._steps), context)
+            logits = self._run_head(list(self._steps), self._encode(context))
         else:
             frames = np.concatenate(list(self._frames))[-self.manifest.num_frames :]
             floored = apply_floor(frames, self.manifest.features.top_db)
@@ -224,61 +220,74 @@ class SceneClassifier:
             self.manifest.scenes, _softmax(logits), start_s, end_s, False, after_gap
         )
 
+    def _run_whole(self, features: LogMel, context: dict[str, Array]) -> Array:
+        logits: Array = self._whole.run(features=features[None, :, :, None], **context)[0]
+        return logits
+
+    def _run_streamed(self, features: LogMel, context: dict[str, Array]) -> Array:
+        cells = features.reshape(-1, BLOCK_FRAMES, features.shape[1])
+        return self._run_head([self._encode_cell(cell) for cell in cells], context)
+
     def _encode_cell(self, cell: LogMel) -> Array:
         assert self._encoder is not None
         return self._encoder.run(features=cell[None, :, :, None])
 
-    def _head_logits(self, steps: list[Array], context: SceneContext) -> Array:
+    def _run_head(self, steps: list[Array], context: dict[str, Array]) -> Array:
         assert self._head is not None
-        logits: Array = self._head.run(
-            steps=np.concatenate(steps, axis=1), **self._encode(context)
-        )[0]
+        logits: Array = self._head.run(steps=np.concatenate(steps, axis=1), **context)[0]
         return logits
 
     def _check_shapes(self) -> None:
         facts = self.manifest
-        expected: dict[str, tuple[int, ...]] = {
-            "features": (1, facts.num_frames, facts.features.num_mels, 1)
-        }
+        num_mels, logits = facts.features.num_mels, (1, len(facts.scenes))
+        context: dict[str, tuple[int, ...]] = {}
         if facts.uses_context:
-            expected |= {"city": (1, len(facts.cities) + 1), "time": (1, TIME_FEATURES)}
-        found = {name: spec.shape for name, spec in self._whole.inputs.items()}
-        given, promised = self._whole.output.shape, (1, len(facts.scenes))
-        if found != expected or given != promised:
+            context = {"city": (1, len(facts.cities) + 1), "time": (1, TIME_FEATURES)}
+        window = {"features": (1, facts.num_frames, num_mels, 1), **context}
+        self._check_network("whole-window network", self._whole, window, logits)
+        if self._encoder is None or self._head is None:
+            return
+        cell: dict[str, tuple[int, ...]] = {"features": (1, BLOCK_FRAMES, num_mels, 1)}
+        self._check_network("encoder", self._encoder, cell, self._encoder.output.shape)
+        _, steps_per_cell, step_size = self._encoder.output.shape
+        num_steps = facts.num_frames // BLOCK_FRAMES * steps_per_cell
+        steps = {"steps": (1, num_steps, step_size)}
+        self._check_network("head", self._head, steps | context, logits)
+
+    def _check_network(
+        self,
+        part: str,
+        network: Network,
+        inputs: dict[str, tuple[int, ...]],
+        output: tuple[int, ...],
+    ) -> None:
+        found = {name: spec.shape for name, spec in network.inputs.items()}
+        if found != inputs or network.output.shape != output:
             raise ModelFileError(
-                f"model {facts.name}: its network takes {found} and gives {given}; the manifest"
-                f" says {expected} and {promised}"
-            )
-        if self._encoder is not None and facts.cell_frames != BLOCK_FRAMES:
-            raise ModelFileError(
-                f"model {facts.name}: cells must have {BLOCK_FRAMES} frames, got"
-                f" {facts.cell_frames}"
+                f"model {self.manifest.name}: its {part} takes {found} and gives"
+                f" {network.output.shape}; the manifest says {inputs} and {output}"
             )
 
     def _check_golden(self, model: ModelFile) -> None:
         """Run the windows that were kept at export and compare, within the bound stated there."""
         bound = float(self.manifest.golden["bound_logits"])
+        runs = {"logits": self._run_whole}
+        if self._head is not None:
+            runs["streamed_logits"] = self._run_streamed
         for index, features in enumerate(model.golden["features"]):
             context = {
                 name: model.golden[name][index][None]
                 for name in ("city", "time")
                 if name in model.golden
             }
-            logits = self._whole.run(features=features[None, :, :, None], **context)[0]
-            error = float(np.abs(logits - model.golden["logits"][index]).max())
-            if self._head is not None:
-                cells = features.reshape(-1, BLOCK_FRAMES, features.shape[1])
-                steps = np.concatenate([self._encode_cell(cell) for cell in cells], axis=1)
-                streamed = self._head.run(steps=steps, **context)[0]
-                error = max(
-                    error, float(np.abs(streamed - model.golden["streamed_logits"][index]).max())
-                )
-            if not error <= bound:
-                raise ModelFileError(
-                    f"model {self.manifest.name} computes wrong results with {runtime_name()}:"
-                    f" the logits of a window kept at export are off by {error:.3g}, allowed are"
-                    f" {bound:.3g}; use another version of the interpreter"
-                )
+            for name, run in runs.items():
+                error = np.abs(run(features, context) - model.golden[name][index]).max()
+                if not error <= bound:  # so that NaN is refused too
+                    raise ModelFileError(
+                        f"model {self.manifest.name} computes wrong results with {runtime_name()}:"
+                        f" the {name} of a window kept at export are off by {error:.3g}, allowed"
+                        f" are {bound:.3g}; use another version of the interpreter"
+                    )
 
 
 def _softmax(logits: Array) -> Array:

@@ -39,6 +39,10 @@ class _Program(click.Group):
             # must go somewhere, or the interpreter complains when it ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(0)
+        except OSError as error:
+            # The system's own words, with the file: a full disk, no permission.
+            click.echo(f"edge-asc: error: {error}", err=True)
+            ctx.exit(1)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
 

@@ -81,7 +81,7 @@ def export_command(
         name=name,
         demonstration=demonstration,
         card=card.read_text(encoding="utf-8") if card else "",
-        evaluation=json.loads(evaluation.read_text(encoding="utf-8")) if evaluation else {},
+        evaluation=_read_metrics(evaluation) if evaluation else {},
     )
     with _working_folder(work_dir) as folder:
         model, report = export_model(checkpoint, options, folder, say=_say)
@@ -89,6 +89,18 @@ def export_command(
     report.check()
     model.write(out)
     print(f"{out}: {model.manifest.quantization}, {out.stat().st_size / 1000:.0f} kB")
+
+
+def _read_metrics(path: Path) -> dict[str, Any]:
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ExportError(
+            f"{path} is not JSON ({error}); give a training run's metrics.json"
+        ) from error
+    if not isinstance(metrics, dict):
+        raise ExportError(f"{path} holds no table of figures; give a training run's metrics.json")
+    return metrics
 
 
 @torch.no_grad()

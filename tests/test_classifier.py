@@ -172,10 +172,11 @@ def test_streaming_agrees_with_whole_windows_on_real_sound(
     assert np.max(differences) < 0.2  # 0.04 was seen, of logits that reach +-5
 
 
+@pytest.mark.parametrize("error", [100.0, np.nan])
 @pytest.mark.parametrize("name", ["logits", "streamed_logits"])
-def test_wrong_golden_outputs_are_refused(model: ModelFile, name: str) -> None:
-    wrong = {**model.golden, name: model.golden[name] + 100.0}
-    facts = replace(model.manifest, sha256={"whole.tflite": f"another model: {name}"})
+def test_wrong_golden_outputs_are_refused(model: ModelFile, name: str, error: float) -> None:
+    wrong = {**model.golden, name: model.golden[name] + error}
+    facts = replace(model.manifest, sha256={"whole.tflite": f"another model: {name} {error}"})
     damaged = replace(model, golden=wrong, manifest=facts)
     with pytest.raises(ModelFileError, match="computes wrong results with ai-edge-litert"):
         SceneClassifier(damaged)
@@ -196,3 +197,8 @@ def test_networks_of_other_shapes_than_the_manifest_says_are_refused(model: Mode
     facts = replace(model.manifest, scenes=model.manifest.scenes[:-1])
     with pytest.raises(ModelFileError, match=r"gives \(1, 10\); the manifest says .* \(1, 9\)"):
         SceneClassifier(replace(model, manifest=facts))
+
+
+def test_a_head_for_other_steps_than_the_encoder_gives_is_refused(model: ModelFile) -> None:
+    with pytest.raises(ModelFileError, match=r"its encoder takes .*'steps'.*; the manifest says"):
+        SceneClassifier(replace(model, encoder=model.head, head=model.encoder))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -76,3 +77,12 @@ def test_python_m_edge_asc() -> None:
         [sys.executable, "-m", "edge_asc", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout == f"edge-asc {edge_asc.__version__}\n"
+
+
+def test_what_the_system_refuses_is_told_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    out = tmp_path / "file" / "walk.flac"
+    done = CliRunner().invoke(main, ["synth", "--recording", str(out), "--seconds", "1"])
+    assert done.exit_code == 1
+    assert done.stderr.startswith("edge-asc: error: [Errno ")
+    assert str(tmp_path / "file") in done.stderr

@@ -157,3 +157,11 @@ def test_windows_that_are_not_there_are_named(trained_run: Path, tmp_path: Path)
     alone.write_bytes((trained_run / "checkpoint.safetensors").read_bytes())
     with pytest.raises(CheckpointError, match=r"windows\.safetensors: no such file"):
         export_command(alone, tmp_path / "m.tflite", True, None, None)
+
+
+@pytest.mark.parametrize("content", ["no JSON", "[1, 2]"])
+def test_an_evaluation_that_is_none_is_refused_at_once(tmp_path: Path, content: str) -> None:
+    metrics = tmp_path / "metrics.json"
+    metrics.write_text(content)
+    with pytest.raises(ExportError, match=r"metrics\.json (is not JSON|holds no table)"):
+        export_command(tmp_path / "c", tmp_path / "m", True, None, None, evaluation=metrics)

@@ -61,7 +61,7 @@ def test_every_field() -> None:
     ],
 )
 def test_what_is_written_validates(report: Report) -> None:
-    VALIDATOR.validate(to_json(report))
+    assert list(VALIDATOR.iter_errors(to_json(report))) == []
 
 
 @pytest.mark.parametrize(
