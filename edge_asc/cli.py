@@ -15,10 +15,12 @@ import click
 
 from edge_asc import __version__
 from edge_asc.commands.classify import classify_files
+from edge_asc.commands.evaluate import evaluate
 from edge_asc.commands.info import show_model
 from edge_asc.commands.listen import listen_to_source
 from edge_asc.commands.microphones import show_devices
-from edge_asc.commands.workshop import evaluate, export, synth, train
+from edge_asc.commands.train import train
+from edge_asc.commands.workshop import export, synth
 from edge_asc.errors import EdgeAscError
 
 INTERRUPTED = 130

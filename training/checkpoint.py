@@ -49,6 +49,8 @@ class Checkpoint:
     metrics: dict[str, Any]
     name: str
     licence: str
+    temperature: float = 1.0
+    """Logits are divided by it before the softmax, so that confidence means what it says."""
 
     def build_network(self) -> MobileASCNet:
         """Return the network with its weights, in evaluation mode."""

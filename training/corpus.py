@@ -21,7 +21,13 @@ from edge_asc.training.datasets import Clip
 from edge_asc.training.datasets.folder import cut_windows, read_folder_contents
 from edge_asc.training.feature_cache import FeatureCache
 from edge_asc.training.recipe import DataRecipe, Range
-from edge_asc.training.splits import check_groups_apart, fold_names, group_folds, split_by_folds
+from edge_asc.training.splits import (
+    Split,
+    check_groups_apart,
+    fold_names,
+    group_folds,
+    split_by_folds,
+)
 
 ALL_FOLDS = "all"
 NO_FOLD = "none"
@@ -30,17 +36,6 @@ CHECK_SHARE = 0.1
 
 MIN_MEL_STD = 1e-3
 """A band with less spread (feature dB) is treated as having this much: it holds digital silence."""
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Clips to train on and clips to test on, no group on both sides."""
-
-    name: str
-    train: list[Clip]
-    test: list[Clip]
-    is_fair_test: bool
-    """False: the test clips cannot show how good the model is on new real sound."""
 
 
 def read_clips(folders: Sequence[Path], recipe: DataRecipe) -> list[Clip]:

@@ -4,13 +4,32 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from edge_asc.errors import DataError
 from edge_asc.training.datasets import Clip
+
+Grouping = Literal["clip", "recording", "visit", "day", "city"]
+"""From the leakiest to the strictest; "visit" is a clip's `group`, whatever it holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Clips to train on and clips to test on."""
+
+    name: str
+    train: list[Clip]
+    test: list[Clip]
+    is_fair_test: bool
+    """False: the test clips cannot show how good the model is on new real sound."""
+    unlabelled: list[Clip] = field(default_factory=list)
+    """Clips without label on the training side: no group of theirs is tested on."""
+    held_out_by: Grouping = "visit"
+    """What the two sides do not share, and what a validation set drawn from `train` keeps whole."""
 
 
 def fold_names(clips: Sequence[Clip]) -> list[str]:

@@ -36,7 +36,6 @@ from edge_asc.training.augment import Augmenter
 from edge_asc.training.checkpoint import Checkpoint, Windows, save_checkpoint, save_windows
 from edge_asc.training.corpus import (
     FeatureReader,
-    Split,
     Standardization,
     hold_out_groups,
     make_splits,
@@ -51,6 +50,7 @@ from edge_asc.training.loop import Fitted, StateDict, fit, make_writer, predict
 from edge_asc.training.metrics import Scores, format_percent, score
 from edge_asc.training.models.mobile_asc_net import MobileASCNet, NetworkConfig, count_parameters
 from edge_asc.training.recipe import Recipe, load_recipe
+from edge_asc.training.splits import Split
 
 NUM_CALIBRATION_WINDOWS = 512
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from edge_asc.errors import ContextError
+from edge_asc.errors import ContextError, EdgeAscError
 from edge_asc.scenes import find_city, find_scene
 
 if TYPE_CHECKING:
@@ -44,6 +46,15 @@ def parse_time(ctx: click.Context, param: click.Parameter, value: str | None) ->
         ) from error
 
 
+PATH = click.Path(path_type=Path)
+data_option = click.option(
+    "--data",
+    type=PATH,
+    multiple=True,
+    required=True,
+    metavar="DIR",
+    help="Folder with clips and a CSV; may be given more than once.",
+)
 city_option = click.option(
     "--city",
     callback=parse_city,
@@ -78,3 +89,23 @@ def load_classifier(model: Path | None) -> SceneClassifier:
     from edge_asc.model_file import ModelFile, default_model_path
 
     return SceneClassifier(ModelFile.read(model or default_model_path()))
+
+
+@contextmanager
+def packages(extra: str) -> Iterator[None]:
+    """Turn a missing third-party package into advice on how to get it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "edge_asc":
+            raise
+        what = {"train": "training", "export": "export"}[extra]
+        raise EdgeAscError(
+            f"this needs the {what} packages ({error.name} is missing):"
+            f" pip install 'edge-asc[{extra}]'"
+        ) from error
+
+
+def split_names(folds: str | None) -> list[str] | None:
+    """The folds of "2,3" as a list; None, for the command's own choice, stays."""
+    return None if folds is None else [fold.strip() for fold in folds.split(",")]

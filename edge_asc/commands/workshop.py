@@ -1,29 +1,16 @@
-"""`edge-asc synth`, `train`, `evaluate`, `export`: what is done before there is a model."""
+"""`edge-asc synth` and `export`: made sound, and a model from a checkpoint."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from edge_asc.commands.options import format_option, parse_scenes
-from edge_asc.errors import EdgeAscError
-
-_PATH = click.Path(path_type=Path)
-_data_option = click.option(
-    "--data",
-    type=_PATH,
-    multiple=True,
-    required=True,
-    metavar="DIR",
-    help="Folder with clips and a CSV; may be given more than once.",
-)
+from edge_asc.commands.options import PATH, packages, parse_scenes
 
 
 @click.command()
-@click.option("--out", type=_PATH, metavar="DIR", help="Write a corpus: clips and clips.csv.")
+@click.option("--out", type=PATH, metavar="DIR", help="Write a corpus: clips and clips.csv.")
 @click.option(
     "--visits", type=click.IntRange(min=1), default=4, show_default=True, help="Visits a scene."
 )
@@ -37,7 +24,7 @@ _data_option = click.option(
     show_default=True,
     help="Length of a clip.",
 )
-@click.option("--recording", type=_PATH, metavar="FILE", help="Write one recording of some scenes.")
+@click.option("--recording", type=PATH, metavar="FILE", help="Write one recording of some scenes.")
 @click.option(
     "--scenes",
     callback=parse_scenes,
@@ -86,81 +73,23 @@ def synth(
 
 
 @click.command()
-@click.argument("recipe")
-@_data_option
-@click.option(
-    "--out", type=_PATH, required=True, metavar="RUN", help="Folder for what the run writes."
-)
-@click.option(
-    "--train-folds", metavar="2,3", help="Folds to train on; without it, all but those of the test."
-)
-@click.option("--test-fold", metavar="1|all", help="Fold to test on; all: each in turn; none.")
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, ...")
-@click.option("--epochs", type=click.IntRange(min=1), help="Instead of the recipe's.")
-@click.option("--seed", type=click.IntRange(min=0), help="Instead of the recipe's.")
-def train(
-    recipe: str,
-    data: tuple[Path, ...],
-    out: Path,
-    train_folds: str | None,
-    test_fold: str | None,
-    device: str,
-    epochs: int | None,
-    seed: int | None,
-) -> None:
-    """Train a network.
-
-    RECIPE is the name of one that is shipped, or a TOML file.
-    """
-    with _packages("train"):
-        from edge_asc.training.train import train_command
-
-        train_command(
-            recipe,
-            list(data),
-            out,
-            train_folds=_split(train_folds),
-            test_folds=_split(test_fold),
-            seed=seed,
-            device=device,
-            epochs=epochs,
-        )
-
-
-@click.command()
-@click.argument("model", type=_PATH)
-@_data_option
-@click.option("--folds", metavar="1,2", help="Folds to evaluate on; without it, all.")
-@format_option
-def evaluate(model: Path, data: tuple[Path, ...], folds: str | None, output_format: str) -> None:
-    """Measure accuracy on labelled clips.
-
-    MODEL is a model file or a checkpoint.
-    """
-    with _packages("train"):
-        from edge_asc.training.evaluate import evaluate_command
-
-        evaluate_command(model, list(data), folds=_split(folds), output_format=output_format)
-
-
-@click.command()
-@click.argument("checkpoint", type=_PATH)
+@click.argument("checkpoint", type=PATH)
 @click.option("--int8/--float32", default=True, show_default=True, help="Arithmetic of the model.")
 @click.option(
-    "-o", "--out", type=_PATH, metavar="FILE", help="The model file; else CHECKPOINT's name.tflite."
+    "-o", "--out", type=PATH, metavar="FILE", help="The model file; else CHECKPOINT's name.tflite."
 )
 @click.option("--name", help="The model's name; else the checkpoint's.")
 @click.option(
     "--demonstration", is_flag=True, help="Mark the model as one that must not decide anything."
 )
-@click.option("--card", type=_PATH, metavar="FILE", help="Text on data, licences and figures.")
+@click.option("--card", type=PATH, metavar="FILE", help="Text on data, licences and figures.")
 @click.option(
     "--evaluation",
-    type=_PATH,
+    type=PATH,
     metavar="FILE",
     help="metrics.json of the run whose figures the card shows, where not the checkpoint's.",
 )
-@click.option("--work-dir", type=_PATH, metavar="DIR", help="Keep the steps in between here.")
+@click.option("--work-dir", type=PATH, metavar="DIR", help="Keep the steps in between here.")
 def export(
     checkpoint: Path,
     int8: bool,
@@ -179,7 +108,7 @@ def export(
     for path in (card, evaluation):
         if path is not None and not path.is_file():
             raise click.UsageError(f"{path}: no such file")
-    with _packages("export"):
+    with packages("export"):
         from edge_asc.export.pipeline import export_command
 
         export_command(
@@ -192,23 +121,3 @@ def export(
             card=card,
             evaluation=evaluation,
         )
-
-
-@contextmanager
-def _packages(extra: str) -> Iterator[None]:
-    """Turn a missing third-party package into advice on how to get it."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] == "edge_asc":
-            raise
-        what = {"train": "training", "export": "export"}[extra]
-        raise EdgeAscError(
-            f"this needs the {what} packages ({error.name} is missing):"
-            f" pip install 'edge-asc[{extra}]'"
-        ) from error
-
-
-def _split(folds: str | None) -> list[str] | None:
-    """The folds of "2,3" as a list; None, for the command's own choice, stays."""
-    return None if folds is None else [fold.strip() for fold in folds.split(",")]

@@ -39,3 +39,6 @@ class Clip:
 
     source_set: str
     """The data set it belongs to."""
+
+    recording: str | None = None
+    """The take of one recorder that it was cut from, or None: unknown. A group holds whole ones."""
