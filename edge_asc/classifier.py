@@ -35,7 +35,7 @@ class SceneEstimate:
 
     scenes: tuple[str, ...]
     probabilities: Array
-    """shape (num_scenes,)"""
+    """shape (num_scenes,); of logits divided by the manifest's temperature"""
     start_s: float
     end_s: float
     """Seconds since the stream began, lost sound included"""
@@ -117,11 +117,10 @@ class SceneClassifier:
         A shorter one is repeated until it fills the window, and the estimate says so. Raises
         ValueError for an empty or longer one.
         """
-        window, padded = fit_to_window(samples, self.window_samples)
-        features = self._standardize(log_mel(window, self.manifest.features))
-        logits = self.whole_logits(features, context)
+        features, padded = self.window_features(samples)
         end_s = len(samples) / self.sample_rate_hz
-        return SceneEstimate(self.manifest.scenes, _softmax(logits), 0.0, end_s, padded)
+        probabilities = self.probabilities(features, context)
+        return SceneEstimate(self.manifest.scenes, probabilities, 0.0, end_s, padded)
 
     def process(self, chunk: Samples, context: SceneContext) -> list[SceneEstimate]:
         """Take in `chunk`, shape (num_samples,); return an estimate for each second it completes.
@@ -172,6 +171,18 @@ class SceneClassifier:
         self._blocks_since_reset = 0
         self._estimates_since_reset = 0
 
+    def window_features(self, samples: Samples) -> tuple[LogMel, bool]:
+        """Standardised features, shape (num_frames, num_mels), of one window of sound.
+
+        The second value says whether the sound was too short and repeated. Raises as `classify`.
+        """
+        window, padded = fit_to_window(samples, self.window_samples)
+        return self._standardize(log_mel(window, self.manifest.features)), padded
+
+    def probabilities(self, features: LogMel, context: SceneContext) -> Array:
+        """Calibrated probabilities, shape (num_scenes,), of one window's standardised features."""
+        return self._softmax(self.whole_logits(features, context))
+
     def whole_logits(self, features: LogMel, context: SceneContext) -> Array:
         """Logits, shape (num_scenes,), of standardised features, shape (num_frames, num_mels)."""
         return self._run_whole(features, self._encode(context))
@@ -179,6 +190,11 @@ class SceneClassifier:
     def streamed_logits(self, features: LogMel, context: SceneContext) -> Array:
         """The same by encoder and head; only for a model that has them."""
         return self._run_streamed(features, self._encode(context))
+
+    def _softmax(self, logits: Array) -> Array:
+        exponentials = np.exp((logits - logits.max()) / np.float32(self.manifest.temperature))
+        probabilities: Array = exponentials / exponentials.sum()
+        return probabilities
 
     def _standardize(self, frames: LogMel) -> LogMel:
         facts = self.manifest
@@ -217,7 +233,7 @@ class SceneClassifier:
         end_s = (self._start_samples + heard) / self.sample_rate_hz
         start_s = end_s - self.manifest.window_s
         return SceneEstimate(
-            self.manifest.scenes, _softmax(logits), start_s, end_s, False, after_gap
+            self.manifest.scenes, self._softmax(logits), start_s, end_s, False, after_gap
         )
 
     def _run_whole(self, features: LogMel, context: dict[str, Array]) -> Array:
@@ -288,9 +304,3 @@ class SceneClassifier:
                         f" the {name} of a window kept at export are off by {error:.3g}, allowed"
                         f" are {bound:.3g}; use another version of the interpreter"
                     )
-
-
-def _softmax(logits: Array) -> Array:
-    exponentials = np.exp(logits - logits.max())
-    probabilities: Array = exponentials / exponentials.sum()
-    return probabilities

@@ -15,10 +15,13 @@ import click
 
 from edge_asc import __version__
 from edge_asc.commands.classify import classify_files
+from edge_asc.commands.data import data
+from edge_asc.commands.download import download
 from edge_asc.commands.evaluate import evaluate
 from edge_asc.commands.info import show_model
 from edge_asc.commands.listen import listen_to_source
 from edge_asc.commands.microphones import show_devices
+from edge_asc.commands.table3 import table3
 from edge_asc.commands.train import train
 from edge_asc.commands.workshop import export, synth
 from edge_asc.errors import EdgeAscError
@@ -63,8 +66,11 @@ for _command in (
     show_devices,
     show_model,
     synth,
+    data,
     train,
     evaluate,
+    table3,
     export,
 ):
     main.add_command(_command)
+data.add_command(download)

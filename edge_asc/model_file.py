@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -25,7 +26,8 @@ from edge_asc.atomic import atomic_path
 from edge_asc.errors import ModelFileError
 from edge_asc.features import FeatureConfig
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""1: the first. 2: `temperature`."""
 
 _TFLITE_MARK = b"TFL3"  # at bytes 4..7 of every TFLite flatbuffer
 _DIGEST_LENGTH = 64
@@ -62,6 +64,8 @@ class Manifest:
     demonstration: bool
     """True for a model that shows how things work and must decide nothing."""
     licence: str
+    temperature: float = 1.0
+    """Logits are divided by it before the softmax; 1.0 = not fitted"""
     card: dict[str, Any] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
     parity: dict[str, Any] = field(default_factory=dict)
@@ -70,6 +74,13 @@ class Manifest:
     versions: dict[str, str] = field(default_factory=dict)
     sha256: dict[str, str] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.temperature) and self.temperature > 0.0):
+            raise ModelFileError(
+                f"model {self.name}: temperature must be a finite number above 0, got"
+                f" {self.temperature}; export the model again"
+            )
 
     @property
     def uses_context(self) -> bool:
@@ -101,6 +112,7 @@ class Manifest:
                 f"{source} was made by a newer edge-asc: its manifest has schema {found}, this"
                 f" program knows up to {SCHEMA_VERSION}; upgrade edge-asc"
             )
+        values = _upgrade(values, found)
         names = {entry.name for entry in fields(cls)}
         if names != set(values):
             odd = ", ".join(sorted(names.symmetric_difference(values)))
@@ -193,6 +205,17 @@ class ModelFile:
         """Write the file whole or not at all."""
         with atomic_path(path) as temporary:
             temporary.write_bytes(self.to_bytes())
+
+
+def _upgrade(values: dict[str, Any], found: int) -> dict[str, Any]:
+    """Manifest entries of schema `found` as those of SCHEMA_VERSION, one step a version.
+
+    A step adds only what the older version meant without saying so; all else must be there.
+    """
+    if found < 2:
+        # Before schema 2 logits went into the softmax as they were.
+        values = {"temperature": 1.0, **values}
+    return {**values, "schema_version": SCHEMA_VERSION}
 
 
 def _sha256(data: bytes) -> str:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from edge_asc.context import SceneContext
+from edge_asc.export.onnx import require_exportable
 from edge_asc.training.checkpoint import Checkpoint, Windows
 
 Array = npt.NDArray[np.float32]
@@ -37,7 +38,7 @@ def draw_calibration(checkpoint: Checkpoint, windows: Windows, seed: int) -> Cal
     random = np.random.default_rng(seed)
     chosen = np.sort(random.permutation(len(windows))[:NUM_WINDOWS])
     drawn = windows.take(chosen)
-    network = checkpoint.build_network()
+    network = require_exportable(checkpoint.build_network())
     features = drawn.features[:, None]
     with torch.no_grad():
         steps = network.encode(torch.from_numpy(features)).numpy()

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from edge_asc.context import TIME_FEATURES
 from edge_asc.errors import ExportError
+from edge_asc.training.models import SceneNetwork
 from edge_asc.training.models.mobile_asc_net import MobileASCNet
 
 Array = npt.NDArray[np.float32]
@@ -56,8 +57,23 @@ class _Head(nn.Module):
         return self.network.classify(steps, city, time)
 
 
-def network_parts(network: MobileASCNet) -> list[Part]:
-    """The networks to export: `whole`, and for one with independent cells `encoder` and `head`."""
+def require_exportable(network: SceneNetwork) -> MobileASCNet:
+    """Return `network`; raise ExportError if it is one that only serves to compare with."""
+    if isinstance(network, MobileASCNet):
+        return network
+    raise ExportError(
+        f"a network of variant {network.config.variant!r} serves to compare with and cannot be"
+        " exported; 'edge' and 'paper' can: train with a recipe that has one of these"
+    )
+
+
+def network_parts(network: SceneNetwork) -> list[Part]:
+    """The networks to export: `whole`, and for one with independent cells `encoder` and `head`.
+
+    Raises:
+        ExportError: see `require_exportable`.
+    """
+    network = require_exportable(network)
     config = network.config
     random = torch.Generator().manual_seed(0)
     context = {}

@@ -233,6 +233,7 @@ def _model_file(
         quantization=form,
         demonstration=options.demonstration,
         licence=checkpoint.licence,
+        temperature=checkpoint.temperature,
         card={
             "text": options.card,
             "evaluation": options.evaluation or checkpoint.metrics,

@@ -107,6 +107,29 @@ def test_a_stream_that_filled_a_window_has_no_padded_rest(classifier: SceneClass
     assert classifier.finish(NOWHERE) == []
 
 
+def test_the_temperature_changes_confidence_and_nothing_else(model: ModelFile) -> None:
+    facts = model.manifest
+    cool = SceneClassifier(replace(model, manifest=replace(facts, temperature=1.0)))
+    warm = SceneClassifier(replace(model, manifest=replace(facts, temperature=2.0)))
+    samples = sound(11.0)
+    for one, other in [
+        (
+            cool.classify(samples[: 10 * RATE], NOWHERE),
+            warm.classify(samples[: 10 * RATE], NOWHERE),
+        ),
+        *zip(cool.process(samples, NOWHERE), warm.process(samples, NOWHERE), strict=True),
+    ]:
+        # softmax(z / 2) is the square root of softmax(z), normalised.
+        root = np.sqrt(one.probabilities)
+        np.testing.assert_allclose(other.probabilities, root / root.sum(), rtol=1e-5)
+        assert [name for name, _ in one.ranked(3)] == [name for name, _ in other.ranked(3)]
+        assert other.confidence < one.confidence
+    features, _ = cool.window_features(samples[: 10 * RATE])
+    np.testing.assert_array_equal(
+        cool.whole_logits(features, NOWHERE), warm.whole_logits(features, NOWHERE)
+    )
+
+
 def test_silence_has_an_estimate_too(classifier: SceneClassifier) -> None:
     (estimate,) = classifier.process(np.zeros(10 * RATE, np.float32), NOWHERE)
     assert np.isfinite(estimate.probabilities).all()

@@ -53,11 +53,13 @@ def path(tmp_path: Path) -> Path:
     return file
 
 
-def rewritten(data: bytes, **changes: object) -> bytes:
+def rewritten(data: bytes, *, without: tuple[str, ...] = (), **changes: object) -> bytes:
     """`data` with other manifest entries and a checksum that fits, as a newer program writes it."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         entries = {name: archive.read(name) for name in archive.namelist()}
     manifest = json.loads(entries["manifest.json"]) | changes
+    for name in without:
+        del manifest[name]
     entries["manifest.json"] = json.dumps(manifest).encode()
     buffer = io.BytesIO()
     buffer.write(WHOLE)
@@ -114,8 +116,37 @@ def test_appended_bytes_are_refused(path: Path) -> None:
 
 def test_a_newer_schema_is_refused_with_advice(path: Path) -> None:
     data = rewritten(path.read_bytes(), schema_version=SCHEMA_VERSION + 1)
-    with pytest.raises(ModelFileError, match=r"newer edge-asc.*schema 2.*up to 1; upgrade"):
+    with pytest.raises(ModelFileError, match=r"newer edge-asc.*schema 3.*up to 2; upgrade"):
         ModelFile.from_bytes(data, "model.tflite")
+
+
+def test_a_file_of_schema_1_has_no_temperature_and_means_1(path: Path) -> None:
+    data = rewritten(path.read_bytes(), schema_version=1, without=("temperature",))
+    manifest = ModelFile.from_bytes(data, "model.tflite").manifest
+    assert manifest == replace(MANIFEST, sha256=manifest.sha256)
+    assert manifest.temperature == 1.0
+
+
+@pytest.mark.parametrize(("schema", "missing"), [(1, "licence"), (2, "temperature")])
+def test_an_entry_that_the_schema_has_must_be_there(path: Path, schema: int, missing: str) -> None:
+    gone = ("temperature", missing) if schema == 1 else (missing,)
+    data = rewritten(path.read_bytes(), schema_version=schema, without=gone)
+    with pytest.raises(ModelFileError, match=f"manifest entries: {missing};"):
+        ModelFile.from_bytes(data, "model.tflite")
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_temperature_must_be_finite_and_above_0(path: Path, temperature: float) -> None:
+    data = rewritten(path.read_bytes(), temperature=temperature)
+    with pytest.raises(ModelFileError, match="temperature must be a finite number above 0, got"):
+        ModelFile.from_bytes(data, "model.tflite")
+    with pytest.raises(ModelFileError, match="temperature"):
+        replace(MANIFEST, temperature=temperature)
+
+
+def test_a_temperature_is_kept(tmp_path: Path) -> None:
+    replace(MODEL, manifest=replace(MANIFEST, temperature=1.25)).write(tmp_path / "m.tflite")
+    assert ModelFile.read(tmp_path / "m.tflite").manifest.temperature == 1.25
 
 
 def test_an_unknown_manifest_entry_is_refused(path: Path) -> None:
@@ -145,6 +176,7 @@ def test_the_shipped_model_is_whole_small_and_says_what_it_is() -> None:
     assert model.size_bytes < 1_400_000
     assert len(model.manifest.scenes) == 10
     assert model.manifest.variant == "edge"
+    assert model.manifest.temperature > 0.0
     assert model.manifest.quantization == "int8"
     assert model.manifest.demonstration
     assert "not fit to decide anything" in model.manifest.card["text"]

@@ -22,7 +22,7 @@ from safetensors.torch import save_file as save_torch_file
 from edge_asc.atomic import atomic_path
 from edge_asc.errors import CheckpointError
 from edge_asc.features import FeatureConfig
-from edge_asc.training.models.mobile_asc_net import MobileASCNet, NetworkConfig
+from edge_asc.training.models import NetworkConfig, SceneNetwork, build
 
 SCHEMA_VERSION = 1
 METADATA_KEY = "edge_asc"
@@ -52,9 +52,9 @@ class Checkpoint:
     temperature: float = 1.0
     """Logits are divided by it before the softmax, so that confidence means what it says."""
 
-    def build_network(self) -> MobileASCNet:
+    def build_network(self) -> SceneNetwork:
         """Return the network with its weights, in evaluation mode."""
-        network = MobileASCNet(self.network)
+        network = build(self.network)
         network.load_state_dict(self.state_dict)
         return network.eval()
 
@@ -63,14 +63,14 @@ class Checkpoint:
 class Windows:
     """Windows as the network takes them."""
 
-    features: npt.NDArray[np.float32]
-    """Standardised log-mel, shape (N, T, M)."""
+    features: npt.NDArray[np.floating[Any]]
+    """Standardised log-mel, shape (N, T, M), float16 or float32."""
     city: npt.NDArray[np.float32]
     """One-hot, shape (N, num_cities + 1)."""
     time: npt.NDArray[np.float32]
     """shape (N, 8)"""
     label: npt.NDArray[np.int64]
-    """Index of the scene, shape (N,)."""
+    """Index of the scene, shape (N,); -1 where there is none."""
     group: list[str]
     """What the window was cut from (recording, visit), N names."""
 
@@ -90,6 +90,16 @@ class Windows:
             time=self.time[indices],
             label=self.label[indices],
             group=[self.group[i] for i in indices],
+        )
+
+    def join(self, other: Windows) -> Windows:
+        """Return these windows, then the `other` ones."""
+        return Windows(
+            features=np.concatenate([self.features, other.features]),
+            city=np.concatenate([self.city, other.city]),
+            time=np.concatenate([self.time, other.time]),
+            label=np.concatenate([self.label, other.label]),
+            group=self.group + other.group,
         )
 
 
@@ -114,9 +124,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     }
     facts["network"] = checkpoint.network.to_dict()
     facts["features"] = checkpoint.features.to_dict()
-    tensors = {name: tensor.cpu().contiguous() for name, tensor in checkpoint.state_dict.items()}
-    with atomic_path(path) as temporary:
-        save_torch_file(tensors, temporary, metadata=_header("checkpoint", facts))
+    write_file(path, "checkpoint", facts, checkpoint.state_dict)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -126,7 +134,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         CheckpointError: missing, truncated, not a checkpoint, written by a later version, or
             its weights belong to another architecture.
     """
-    facts, tensors = _read(path, "checkpoint", framework="pt")
+    facts, tensors = read_file(path, "checkpoint")
     try:
         checkpoint = Checkpoint(
             state_dict=tensors,
@@ -161,7 +169,7 @@ def load_windows(path: Path) -> WindowSets:
     Raises:
         CheckpointError: missing, truncated, no windows file, or written by a later version.
     """
-    facts, tensors = _read(path, "windows", framework="np")
+    facts, tensors = read_file(path, "windows", framework="np")
     try:
         sets = {
             name: Windows(
@@ -188,7 +196,23 @@ def _header(kind: str, facts: Mapping[str, Any]) -> dict[str, str]:
     return {METADATA_KEY: json.dumps(description, sort_keys=True)}
 
 
-def _read(path: Path, kind: str, framework: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def write_file(
+    path: Path, kind: str, facts: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]
+) -> None:
+    """Write a safetensors file of this `kind`, whole or not at all; `facts` are JSON values."""
+    contiguous = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+    with atomic_path(path) as temporary:
+        save_torch_file(contiguous, temporary, metadata=_header(kind, facts))
+
+
+def read_file(
+    path: Path, kind: str, framework: str = "pt"
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read the facts and the tensors of a safetensors file of this `kind`.
+
+    Raises:
+        CheckpointError: missing, truncated, of another kind, or written by a later version.
+    """
     if not path.is_file():
         raise CheckpointError(
             f"{path}: no such file; give a {kind} file (.safetensors) of a training run"
@@ -222,9 +246,7 @@ def _check_header(path: Path, kind: str, metadata: Mapping[str, str]) -> dict[st
 
 def _check_architecture(path: Path, checkpoint: Checkpoint) -> None:
     with torch.device("meta"):
-        expected = {
-            n: tuple(t.shape) for n, t in MobileASCNet(checkpoint.network).state_dict().items()
-        }
+        expected = {n: tuple(t.shape) for n, t in build(checkpoint.network).state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in checkpoint.state_dict.items()}
     if found == expected:
         return

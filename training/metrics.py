@@ -6,7 +6,7 @@ visits), not over clips. A scene that no clip has is "not testable", never 0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,9 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 NUM_RESAMPLES = 2000
 CONFIDENCE = 0.95
+UNKNOWN = "unknown"
+"""Name of the part whose windows do not tell the attribute"""
 
 
 class Interval(NamedTuple):
@@ -24,6 +28,10 @@ class Interval(NamedTuple):
 
     low: float
     high: float
+
+
+ANY_SHARE = Interval(0.0, 1.0)
+"""What one group tells about other groups' share"""
 
 
 class ConfusionMeter:
@@ -75,6 +83,7 @@ class Scores:
     """Accuracy of always answering the set's most frequent scene."""
     recalls: tuple[float | None, ...]
     """For every scene; None = not testable, because it has no window here."""
+    recall_intervals: tuple[Interval | None, ...]
     confusion: tuple[tuple[int, ...], ...]
     """[true][predicted] counts"""
     num_windows: int
@@ -94,6 +103,10 @@ class Scores:
             "macro_recall_interval": list(self.macro_recall_interval),
             "majority_rate": self.majority_rate,
             "recall": dict(zip(self.scenes, self.recalls, strict=True)),
+            "recall_interval": {
+                scene: None if interval is None else list(interval)
+                for scene, interval in zip(self.scenes, self.recall_intervals, strict=True)
+            },
             "not_testable": untestable,
             "confusion": [list(row) for row in self.confusion],
             "scenes": list(self.scenes),
@@ -131,18 +144,133 @@ def score(
         raise ValueError("cannot score an empty set of windows")
     meter = ConfusionMeter(len(scenes))
     meter.update(label, predicted)
-    accuracy_interval, macro_interval = _bootstrap(len(scenes), label, predicted, group, seed)
+    bootstrap = GroupBootstrap(group, seed)
+    right = (label == predicted)[:, None]
+    is_scene = label[:, None] == np.arange(len(scenes))  # (N, num_scenes)
     return Scores(
         scenes=tuple(scenes),
         accuracy=meter.accuracy,
-        accuracy_interval=accuracy_interval,
+        accuracy_interval=bootstrap.mean_interval(right),
         macro_recall=meter.macro_recall,
-        macro_recall_interval=macro_interval,
+        macro_recall_interval=bootstrap.interval(
+            lambda hits, windows: np.nanmean(hits / windows, axis=1), is_scene & right, is_scene
+        ),
         majority_rate=float(meter.matrix.sum(axis=1).max() / len(label)),
         recalls=tuple(meter.recalls),
+        recall_intervals=bootstrap.share_intervals(is_scene & right, is_scene),
         confusion=tuple(tuple(int(n) for n in row) for row in meter.matrix),
         num_windows=len(label),
         num_groups=len(set(group)),
+    )
+
+
+class GroupBootstrap:
+    """Intervals of figures when whole groups are drawn with replacement, as many as there are.
+
+    All figures of one object see the same draws, so that differences between them are paired. With
+    a single group an interval is all that is possible: drawn again and again, one recording gives
+    one figure, and that says nothing about others.
+    """
+
+    def __init__(self, group: Sequence[str], seed: int = 0) -> None:
+        """`group` names the group of each of N windows."""
+        names, self._index = np.unique(np.asarray(group), return_inverse=True)
+        self.num_groups = len(names)
+        rng = np.random.default_rng(seed)
+        even = np.full(self.num_groups, 1.0 / self.num_groups)
+        draws = rng.multinomial(self.num_groups, even, size=NUM_RESAMPLES)
+        self._draws = draws.astype(np.float32)  # counts, exact; half the memory
+
+    def interval(
+        self,
+        figure: Callable[..., FloatArray],
+        *columns: npt.NDArray[Any],
+        possible: Interval = ANY_SHARE,
+    ) -> Interval:
+        """Interval of a `figure` of sums over windows.
+
+        Args:
+            figure: takes the sums of every column over the windows of each draw, shapes
+                (NUM_RESAMPLES, K), and returns shape (NUM_RESAMPLES,).
+            columns: one or more arrays of shape (N, K).
+            possible: the answer for a single group.
+        """
+        if self.num_groups == 1:
+            return possible
+        with np.errstate(invalid="ignore"):  # 0 / 0: a scene that was not drawn
+            return _interval(figure(*(self._sums(values) for values in columns)))
+
+    def mean_interval(self, values: npt.NDArray[Any], possible: Interval = ANY_SHARE) -> Interval:
+        """Interval of the mean of `values`, shape (N, 1), over all windows."""
+        return self.interval(
+            lambda sums, windows: (sums / windows)[:, 0],
+            values,
+            np.ones_like(values),
+            possible=possible,
+        )
+
+    def share_intervals(self, hits: BoolArray, counted: BoolArray) -> tuple[Interval | None, ...]:
+        """Interval of `hits` / `counted` for every column, shapes (N, K); None where none counts.
+
+        A column counted in one group only gets 0 to 1.
+        """
+        with np.errstate(invalid="ignore"):
+            shares = self._sums(hits) / self._sums(counted)
+        groups = (self._group_sums(counted) > 0).sum(axis=0)
+        few = {0: None, 1: ANY_SHARE}
+        return tuple(
+            few[num] if num in few else _interval(shares[:, column])
+            for column, num in enumerate(groups)
+        )
+
+    def _sums(self, values: npt.NDArray[Any]) -> FloatArray:
+        """Sums of `values`, shape (N, K), over each draw's windows: (NUM_RESAMPLES, K)."""
+        return np.asarray(self._draws @ self._group_sums(values), np.float64)
+
+    def _group_sums(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        sums = np.zeros((self.num_groups, values.shape[1]), np.float32)
+        np.add.at(sums, self._index, values)
+        return sums
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Accuracy on the windows that have one attribute in common, such as their city."""
+
+    name: str
+    accuracy: float
+    interval: Interval
+    num_windows: int
+    num_groups: int
+
+
+def break_down(
+    attribute: Sequence[str | None], right: BoolArray, group: Sequence[str], *, seed: int = 0
+) -> tuple[Part, ...]:
+    """Accuracy on the windows of each value of `attribute`, sorted by name.
+
+    Args:
+        attribute: of each of N windows; None becomes "unknown".
+        right: whether the window's scene was found, shape (N,).
+        group: what the windows were cut from, N names.
+    """
+    names, index = np.unique(
+        np.array([UNKNOWN if value is None else value for value in attribute]), return_inverse=True
+    )
+    has_value = index[:, None] == np.arange(len(names))  # (N, number of values)
+    hits = has_value & right[:, None]
+    intervals = GroupBootstrap(group, seed).share_intervals(hits, has_value)
+    groups = np.asarray(group)
+    return tuple(
+        Part(
+            name=str(name),
+            accuracy=float(hits[:, column].sum() / has_value[:, column].sum()),
+            interval=interval,
+            num_windows=int(has_value[:, column].sum()),
+            num_groups=len(np.unique(groups[has_value[:, column]])),
+        )
+        for column, (name, interval) in enumerate(zip(names, intervals, strict=True))
+        if interval is not None
     )
 
 
@@ -159,29 +287,8 @@ def format_share(share: float, interval: Interval) -> str:
     )
 
 
-def _bootstrap(
-    num_scenes: int, label: IntArray, predicted: IntArray, group: Sequence[str], seed: int
-) -> tuple[Interval, Interval]:
-    """Intervals of accuracy and macro recall when whole groups are drawn with replacement."""
-    names, index = np.unique(np.asarray(group), return_inverse=True)
-    if len(names) == 1:
-        # Drawn again and again, one recording gives one figure: that says nothing about others.
-        return Interval(0.0, 1.0), Interval(0.0, 1.0)
-    totals = np.zeros((len(names), num_scenes))
-    hits = np.zeros((len(names), num_scenes))
-    np.add.at(totals, (index, label), 1.0)
-    np.add.at(hits, (index, label), label == predicted)
-    rng = np.random.default_rng(seed)
-    draws = rng.multinomial(len(names), np.full(len(names), 1.0 / len(names)), size=NUM_RESAMPLES)
-    drawn_totals, drawn_hits = draws @ totals, draws @ hits  # (NUM_RESAMPLES, num_scenes)
-    accuracies = drawn_hits.sum(axis=1) / drawn_totals.sum(axis=1)
-    recalls = np.divide(
-        drawn_hits, drawn_totals, out=np.full_like(drawn_hits, np.nan), where=drawn_totals > 0
-    )
-    return _interval(accuracies), _interval(np.nanmean(recalls, axis=1))
-
-
-def _interval(values: npt.NDArray[np.float64]) -> Interval:
+def _interval(values: FloatArray) -> Interval:
+    """The middle of the draws; those in which a scene was not drawn (NaN) are left out."""
     tail = 50.0 * (1.0 - CONFIDENCE)
-    low, high = np.percentile(values, [tail, 100.0 - tail])
+    low, high = np.nanpercentile(values, [tail, 100.0 - tail])
     return Interval(float(low), float(high))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from edge_asc.errors import DataError
-from edge_asc.training.models.fusion import Fusion, Variant
+from edge_asc.training.models.config import Fusion, Variant
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -42,8 +42,10 @@ class DataRecipe:
     """Deal groups into this many folds where the data has no fold column; 0 = use the column."""
     always_train: tuple[str, ...] = ()
     """Source sets that are never tested on."""
-    balance: tuple[Literal["source_set", "scene"], ...] = ()
+    balance: tuple[Literal["source_set", "scene", "group"], ...] = ()
     """Draw training windows so that every combination of these is equally frequent."""
+    labelled_share: float = 1.0
+    """Hide the labels of all but this share of the training groups, to see what they are worth."""
     exclude: dict[str, dict[str, str]] = field(default_factory=dict)
     """Name of a data folder -> column -> pattern (`*`, `?`) of the rows to leave out."""
 
@@ -85,6 +87,11 @@ class LoopRecipe:
     """Stop after so many epochs without a better validation score."""
     validation_share: float = 0.15
     """Share of the training groups held out to choose the epoch; 0 = train for all `epochs`."""
+    micro_batch: int = 0
+    """Windows that go through the network at once; a batch's gradient is their mean, and batch
+    normalisation sees only them. 0 = the whole batch. Small ones stay in a processor's cache."""
+    ema_decay: float = 0.0
+    """Keep an average of the weights that forgets by this factor a step; 0 = the last weights."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     label_smoothing: float = 0.0
     unknown_city_share: float = 0.3
@@ -104,6 +111,20 @@ class AugmentRecipe:
     """Change the level by up to so many feature dB, either way (10 log10 of magnitudes)."""
     low_pass_share: float = 0.0
     """Share of windows whose upper bands are emptied above a random band, as in poor recordings."""
+    stretch: float = 0.0
+    """Change the tempo by a factor of up to 1 ± this, circularly."""
+    mel_shift: float = 0.0
+    """Shift the spectrum by up to so many mel bands, either way, fractions included."""
+    background_share: float = 0.0
+    """Share of windows that get another window's sound as background; its scene is ignored."""
+    background_snr_db: Range = (0.0, 20.0)
+    """Level of the window above its background, dB of power; drawn for each window."""
+    freq_mix_style_share: float = 0.0
+    """Share of windows whose mean and deviation in each band are mixed with another window's."""
+    freq_mix_style_alpha: float = 0.3
+    """Their weights are drawn from Beta(alpha, alpha)."""
+    equalizer_db: float = 0.0
+    """Random smooth frequency response of up to so many feature dB, either way."""
     mixup_alpha: Range = (0.0, 0.0)
     """Each batch draws alpha here; windows mix by Beta(alpha, alpha). (0, 0) = no mixup."""
     mixup_probability: Range = (0.0, 0.0)
@@ -114,6 +135,49 @@ class AugmentRecipe:
     mel_masks: int = 0
     mel_mask_bands: int = 0
     """Widest band mask of SpecAugment."""
+
+    def __post_init__(self) -> None:
+        allowed = {
+            "low_pass_share": (0.0, 1.0),
+            "background_share": (0.0, 1.0),
+            "freq_mix_style_share": (0.0, 1.0),
+            "freq_mix_style_alpha": (1e-3, 1e3),
+            "stretch": (0.0, 0.9),
+            "mel_shift": (0.0, 32.0),
+            "equalizer_db": (0.0, 40.0),
+        }
+        for key, (low, high) in allowed.items():
+            if not low <= getattr(self, key) <= high:
+                raise DataError(
+                    f"{key} must be {low:g} to {high:g}, got {getattr(self, key)!r}"
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRecipe:
+    """What is taken from a network that was trained on other data (`--backbone`)."""
+
+    backbone: Literal["none", "blocks", "network"] = "none"
+    """"blocks": the convolutional blocks, as the paper. "network": all but the scene layer."""
+    freeze: bool = False
+    """Keep the blocks as they come: weights, and the statistics of their batch normalisation."""
+
+
+@dataclass(frozen=True, slots=True)
+class SemiRecipe:
+    """Stages 2 and 3 of the paper: label the unlabelled training clips, then train on both."""
+
+    epochs: int = 0
+    """Longest stage 3; 0 = stage 1 alone."""
+    learning_rate: float = 1e-4
+    threshold: float = 0.0
+    """Leave out windows of which the network is less sure than this."""
+    balance: bool = False
+    """Draw pseudo-labelled windows so that every scene they were given is as frequent."""
+    labelled_share: float = 0.0
+    """Share of a batch drawn from the truly labelled windows; 0 = as many as there are of them."""
+    restart: bool = False
+    """Stage 3 begins with fresh weights; else with those of stage 1, as in the paper."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +193,8 @@ class Recipe:
     optimizer: OptimizerRecipe = field(default_factory=OptimizerRecipe)
     loop: LoopRecipe = field(default_factory=LoopRecipe)
     augment: AugmentRecipe = field(default_factory=AugmentRecipe)
+    transfer: TransferRecipe = field(default_factory=TransferRecipe)
+    semi: SemiRecipe = field(default_factory=SemiRecipe)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as JSON types."""
@@ -172,9 +238,11 @@ def _build(cls: type[T], table: Mapping[str, Any], where: str) -> T:
     for part in fields(cls):  # type: ignore[arg-type]
         if part.default is MISSING and part.default_factory is MISSING and part.name not in table:
             raise DataError(f"{where}the key {part.name!r} is missing")
-    return cls(
-        **{key: _convert(hints[key], value, f"{where}{key}") for key, value in table.items()}
-    )
+    values = {key: _convert(hints[key], value, f"{where}{key}") for key, value in table.items()}
+    try:
+        return cls(**values)
+    except DataError as error:  # a value out of range
+        raise DataError(f"{where}{error}") from error
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - any TOML value
@@ -192,7 +260,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - any TO
         return {key: _convert(args[1], v, f"{where}.{key}") for key, v in value.items()}
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
-    if hint in (int, str) and type(value) is hint:
+    if hint in (int, str, bool) and type(value) is hint:
         return value
     allowed = f"one of {args}" if origin is Literal else getattr(hint, "__name__", str(hint))
     raise DataError(f"{where} must be {allowed}, got {value!r}")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.model_selection import StratifiedGroupKFold
 
 from edge_asc.errors import DataError
@@ -15,6 +16,10 @@ from edge_asc.training.datasets import Clip
 
 Grouping = Literal["clip", "recording", "visit", "day", "city"]
 """From the leakiest to the strictest; "visit" is a clip's `group`, whatever it holds."""
+
+NUM_DEALS = 20
+"""Random orders tried when groups are dealt; the best deal is kept."""
+_MAX_DEALT = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +114,169 @@ def group_folds(clips: Sequence[Clip], num_folds: int, seed: int) -> list[Clip]:
         for number, (_, held_out) in enumerate(splitter.split(clips, scenes, groups), start=1):
             folds[held_out] = number
     return [replace(clip, fold=str(fold)) for clip, fold in zip(clips, folds, strict=True)]
+
+
+def grouping_key(clip: Clip, by: Grouping) -> str:
+    """What `clip` shares with the other clips of its clip, recording, visit, day or city.
+
+    Raises DataError if the clip does not tell: two unknown cities need not be one.
+    """
+    city, when = clip.context.city, clip.context.local_time
+    if by == "clip":
+        return f"{clip.path.as_posix()} from {clip.start_s:g} s"
+    if by == "visit":
+        return clip.group
+    if by == "recording" and clip.recording is not None:
+        return clip.recording
+    if by == "city" and city is not None:
+        return city
+    if by == "day" and city is not None and when is not None:
+        return f"{city} {when.date().isoformat()}"
+    needed = {"recording": "the recording", "city": "the city", "day": "city and time"}[by]
+    raise DataError(
+        f"{clip.path.name} does not say {needed}, so clips cannot be kept together by {by};"
+        " add it to the table, or group by visit"
+    )
+
+
+def grouping_keys(clips: Sequence[Clip], by: Grouping) -> list[str]:
+    """The `grouping_key` of each clip; days that share a visit (past midnight) have one key.
+
+    Raises DataError if a clip does not tell.
+    """
+    keys = [grouping_key(clip, by) for clip in clips]
+    if by != "day":
+        return keys
+    return _merge(keys, [clip.group for clip in clips])
+
+
+def _merge(keys: Sequence[str], links: Sequence[str]) -> list[str]:
+    """`keys` with one and the same for all that are connected by a common link."""
+    parent = {key: key for key in keys}
+
+    def root(key: str) -> str:
+        while parent[key] != key:
+            key = parent[key]
+        return key
+
+    first: dict[str, str] = {}
+    for key, link in zip(keys, links, strict=True):
+        one, other = sorted((root(key), root(first.setdefault(link, key))))
+        parent[other] = one
+    return [root(key) for key in keys]
+
+
+def deal_groups(clips: Sequence[Clip], keys: Sequence[str], num_folds: int, seed: int) -> list[int]:
+    """A fold, 0 to num_folds - 1, for each clip: clips of one key together, scenes balanced.
+
+    Groups are dealt in random order, each to the fold that has least of its scenes; of up to
+    `NUM_DEALS` such deals that one is kept which leaves the fewest scenes out of a fold (a scene of
+    fewer groups than folds is spread as far as it goes), then the most even one. Unlike those of
+    `group_folds`, folds of two seeds do differ. Groups without a label are dealt by
+    size, apart from the others. The same clips and seed give the same
+    folds. Raises DataError for fewer labelled groups than folds.
+    """
+    names, index = np.unique(np.asarray(keys), return_inverse=True)
+    counts = _scene_counts(clips, index, len(names))  # (num_groups, num_scenes)
+    labelled = np.flatnonzero(counts.sum(axis=1))
+    if not 2 <= num_folds <= len(labelled):
+        raise DataError(
+            f"the number of folds must be 2 to {len(labelled)}, the number of groups with a label;"
+            f" got {num_folds}"
+        )
+    rng = np.random.default_rng(seed)
+    folds = np.zeros(len(names), np.int64)
+    folds[labelled] = _best_deal(counts[labelled], num_folds, rng)
+    bare = rng.permutation(np.setdiff1d(np.arange(len(names)), labelled))
+    sizes = np.bincount(index, minlength=len(names))
+    folds[bare] = _deal(sizes[bare, None].astype(np.float64), num_folds, range(len(bare)))
+    return [int(fold) for fold in folds[index]]
+
+
+def _scene_counts(
+    clips: Sequence[Clip], index: npt.NDArray[np.int64], num_groups: int
+) -> npt.NDArray[np.float64]:
+    """How many clips of each scene (columns) each group (rows) has."""
+    scenes = sorted({clip.scene for clip in clips if clip.scene is not None})
+    counts = np.zeros((num_groups, len(scenes)))
+    for clip, group in zip(clips, index, strict=True):
+        if clip.scene is not None:
+            counts[group, scenes.index(clip.scene)] += 1
+    return counts
+
+
+def _best_deal(
+    counts: npt.NDArray[np.float64], num_folds: int, rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    share = counts / counts.sum(axis=0)
+    possible = np.minimum(num_folds, (counts > 0).sum(axis=0)).sum()
+    deals = []
+    for _ in range(_num_deals(len(share))):
+        folds = _deal(share, num_folds, rng.permutation(len(share)))
+        loads = np.array([share[folds == fold].sum(axis=0) for fold in range(num_folds)])
+        deals.append(((possible - (loads > 0).sum(), np.square(loads).sum()), folds))
+    return min(deals, key=lambda deal: deal[0])[1]
+
+
+def _num_deals(num_groups: int) -> int:
+    """Fewer tries for many groups, which come out even anyhow."""
+    return max(1, min(NUM_DEALS, _MAX_DEALT // num_groups))
+
+
+def _deal(
+    weights: npt.NDArray[np.float64], num_folds: int, order: Iterable[int]
+) -> npt.NDArray[np.int64]:
+    """Deal rows of `weights` in `order`, each to the fold that has least of the same columns."""
+    loads = np.zeros((num_folds, weights.shape[1]))
+    folds = np.zeros(len(weights), np.int64)
+    for row in order:
+        overlap = loads @ weights[row]
+        folds[row] = np.lexsort((loads.sum(axis=1), overlap))[0]
+        loads[folds[row]] += weights[row]
+    return folds
+
+
+def hold_out(
+    clips: Sequence[Clip], share: float, seed: int, by: Grouping
+) -> tuple[list[Clip], list[Clip]]:
+    """Divide `clips` into the rest and about a `share` of each scene, groups whole.
+
+    A scene never loses its last group to the held-out side, so a scene of few groups may be absent
+    there. By "clip", a random share of the clips of each scene is held out.
+
+    Raises DataError for unlabelled clips, a grouping that the clips do not tell, and where no
+    group can be spared.
+    """
+    if any(clip.scene is None for clip in clips):
+        raise DataError("unlabelled clips cannot be held out to validate on; leave them out first")
+    if not 0.0 < share < 1.0:
+        raise ValueError(f"share must be in (0, 1), got {share}")
+    names, index = np.unique(np.asarray(grouping_keys(clips, by)), return_inverse=True)
+    counts = _scene_counts(clips, index, len(names))
+    rng = np.random.default_rng(seed)
+    num_deals = _num_deals(len(names))
+    picks = [_pick(counts, share, rng.permutation(len(names))) for _ in range(num_deals)]
+    totals = counts.sum(axis=0)
+    held = min(picks, key=lambda pick: np.square(counts[pick].sum(axis=0) / totals - share).sum())
+    if not held:
+        raise DataError(
+            f"no {by} can be held out of {len(names)}: each is the only one of its scene, or far"
+            f" more than the share of {share:g}; hold out by a finer grouping, or nothing"
+        )
+    is_held = np.isin(index, held)
+    rest = [clip for clip, out in zip(clips, is_held, strict=True) if not out]
+    return rest, [clip for clip, out in zip(clips, is_held, strict=True) if out]
+
+
+def _pick(counts: npt.NDArray[np.float64], share: float, order: Iterable[int]) -> list[int]:
+    """Rows of `counts`, tried in `order`, that bring every column nearer to `share` of its sum."""
+    totals, left = counts.sum(axis=0), (counts > 0).sum(axis=0)
+    picked: list[int] = []
+    have = np.zeros_like(totals)
+    for row in order:
+        more = have + counts[row]
+        gain = np.square(have / totals - share).sum() - np.square(more / totals - share).sum()
+        if gain > 0 and np.all(left[counts[row] > 0] > 1):
+            picked.append(int(row))
+            have, left = more, left - (counts[row] > 0)
+    return picked

@@ -63,6 +63,7 @@ def _describe(path: Path, file: ModelFile) -> Iterator[str]:
         f" {features.hop_samples * milliseconds:g} ms",
         "window": f"{facts.window_s:g} s{cell}",
         "network": f"variant {facts.variant}, fusion {facts.fusion}, {facts.quantization}",
+        "temperature": _temperature(facts.temperature),
         "recipe": str(facts.recipe.get("name", "not recorded")),
         "licence": facts.licence,
         "made with": ", ".join(f"{name} {version}" for name, version in facts.versions.items()),
@@ -72,6 +73,12 @@ def _describe(path: Path, file: ModelFile) -> Iterator[str]:
     yield from _section("parity", _parity(facts.parity))
     yield from _section("measured", _evaluation(facts.card.get("evaluation", {})))
     yield from _section("card", str(facts.card.get("text", "")).splitlines())
+
+
+def _temperature(temperature: float) -> str:
+    if temperature == 1.0:
+        return "1 (not fitted): confidence is as the network gives it"
+    return f"{temperature:.3g}, fitted on validation clips: confidence is calibrated by it"
 
 
 def _section(title: str, lines: Iterable[str]) -> Iterator[str]:

@@ -24,6 +24,20 @@ from edge_asc.commands.options import PATH, packages, parse_scenes
     show_default=True,
     help="Length of a clip.",
 )
+@click.option(
+    "--layout",
+    type=click.Choice(["folder", "cas2023", "tau2020", "cochlscene"]),
+    default="folder",
+    show_default=True,
+    help="The corpus as a folder with a table, or as these sets are published.",
+)
+@click.option(
+    "--unlabelled-share",
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    default=0.0,
+    show_default=True,
+    help="Share of each scene's clips without label; for the layout cas2023.",
+)
 @click.option("--recording", type=PATH, metavar="FILE", help="Write one recording of some scenes.")
 @click.option(
     "--scenes",
@@ -46,6 +60,8 @@ def synth(
     visits: int,
     clips: int,
     clip_seconds: float,
+    layout: str,
+    unlabelled_share: float,
     recording: Path | None,
     scenes: tuple[str, ...],
     seconds: float,
@@ -57,15 +73,22 @@ def synth(
 
     \b
     edge-asc synth --out corpus --visits 12 --clips 4
+    edge-asc synth --out cas --layout cas2023 --unlabelled-share 0.8
     edge-asc synth --recording walk.wav --scenes bus,urban_park --seconds 20
     """  # noqa: D301 (click wants the backspace character)
-    from edge_asc.training.datasets import synthetic
+    from edge_asc.training.datasets import published_layouts, synthetic
 
     if (out is None) == (recording is None):
         raise click.UsageError("give either --out DIR or --recording FILE")
     if out is not None:
-        synthetic.write_corpus(
-            out, visits_per_scene=visits, clips_per_visit=clips, clip_s=clip_seconds, seed=seed
+        published_layouts.write_layout(
+            out,
+            layout,
+            visits_per_scene=visits,
+            clips_per_visit=clips,
+            clip_s=clip_seconds,
+            unlabelled_share=unlabelled_share,
+            seed=seed,
         )
     elif recording is not None:
         synthetic.write_recording(recording, scenes=scenes, seconds_each=seconds, seed=seed)

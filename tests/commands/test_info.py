@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from edge_asc.model_file import ModelFile
 
 
 def test_the_default_model_as_text(edge_asc: Any, model_path: Path) -> None:
@@ -21,6 +24,7 @@ def test_the_default_model_as_text(edge_asc: Any, model_path: Path) -> None:
         "features         64 mel bands 50-22050 Hz of 44100 Hz sound, frames of 40 ms every 20 ms",
         "window           2 s",
         "network          variant edge, fusion gated, int8",
+        "temperature      1 (not fitted): confidence is as the network gives it",
         "licence          MIT",
         "  16 windows of 4 groups: tones",
         "  TFLite int8 whole window          31.2 dB, same scene in 93.8 %, accuracy 75.0 %"
@@ -32,6 +36,15 @@ def test_the_default_model_as_text(edge_asc: Any, model_path: Path) -> None:
         "  in two lines",
     ):
         assert expected in lines
+
+
+def test_a_fitted_temperature(edge_asc: Any, model_path: Path) -> None:
+    model = ModelFile.read(model_path)
+    replace(model, manifest=replace(model.manifest, temperature=1.375)).write(model_path)
+    line = "temperature      1.38, fitted on validation clips: confidence is calibrated by it"
+    assert line in edge_asc("info").stdout.splitlines()
+    values = json.loads(edge_asc("info", "--format", "json").stdout)
+    assert values["manifest"]["temperature"] == 1.375
 
 
 def test_json(edge_asc: Any, model_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`edge-asc synth`, `train`, `evaluate`, `export`: what they pass on, and what they say without."""
+"""`edge-asc synth`, `train`, `export`: what they pass on, and what they say without."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 import soundfile
+
+from edge_asc.training.split_run import TrainOptions
 
 Calls = list[tuple[tuple[Any, ...], dict[str, Any]]]
 
@@ -25,40 +27,27 @@ def record(monkeypatch: pytest.MonkeyPatch, module: str, function: str) -> Calls
 def test_train(edge_asc: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = record(monkeypatch, "edge_asc.training.train", "train_command")
     options = ("--data", "a", "--data", "b", "--out", "run", "--train-folds", "2, 3", "--epochs", 5)
-    done = edge_asc("train", "edge", *options, "--test-fold", "1", "--seed", "7")
+    more = ("--test-fold", "1", "--seed", "7", "--devices", 2, "--labelled-share", "0.2")
+    done = edge_asc("train", "edge", *options, *more)
     assert done.exit_code == 0, done.stderr
-    assert calls == [
-        (
-            ("edge", [Path("a"), Path("b")], Path("run")),
-            {
-                "train_folds": ["2", "3"],
-                "test_folds": ["1"],
-                "seed": 7,
-                "device": "cpu",
-                "epochs": 5,
-            },
-        )
-    ]
+    wanted = TrainOptions(
+        data=[Path("a"), Path("b")],
+        out=Path("run"),
+        train_folds=["2", "3"],
+        test_folds=["1"],
+        num_devices=2,
+        seed=7,
+        epochs=5,
+        labelled_share=0.2,
+    )
+    assert calls == [(("edge", wanted), {})]
 
 
 def test_train_leaves_the_recipe_its_say(edge_asc: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = record(monkeypatch, "edge_asc.training.train", "train_command")
-    edge_asc("train", "edge", "--data", "a", "--out", "run")
-    ((_, options),) = calls
-    assert options == dict.fromkeys(("train_folds", "test_folds", "seed", "epochs")) | {
-        "device": "cpu"
-    }
-
-
-def test_evaluate(edge_asc: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = record(monkeypatch, "edge_asc.training.evaluate", "evaluate_command")
-    edge_asc("evaluate", "m.tflite", "--data", "a", "--folds", "1,2", "--format", "json")
-    assert calls == [
-        (
-            (Path("m.tflite"), [Path("a")]),
-            {"folds": ["1", "2"], "output_format": "json"},
-        )
-    ]
+    edge_asc("train", "edge", "--data", "a", "--out", "run", "--protocol", "day-2fold")
+    wanted = TrainOptions(data=[Path("a")], out=Path("run"), protocol="day-2fold")
+    assert calls == [(("edge", wanted), {})]
 
 
 def test_export(edge_asc: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from edge_asc.context import SceneContext
 from edge_asc.features import FeatureConfig
 from edge_asc.scenes import CITIES
 from edge_asc.training.checkpoint import Checkpoint, Windows, save_checkpoint, save_windows
-from edge_asc.training.models.mobile_asc_net import MobileASCNet, NetworkConfig
+from edge_asc.training.models import NetworkConfig
+from edge_asc.training.models.mobile_asc_net import MobileASCNet
 
 SCENES = ("low", "middle", "high")
 CONFIG = NetworkConfig(
@@ -73,6 +74,7 @@ def make_run(folder: Path, config: NetworkConfig) -> Path:
         metrics={"test_clips": {"made-up bands": 30}},
         name="bands",
         licence="MIT",
+        temperature=1.25,
     )
     save_checkpoint(folder / "checkpoint.safetensors", checkpoint)
     save_windows(folder / "windows.safetensors", calibration=calibration, test=test)

@@ -41,6 +41,7 @@ def test_the_manifest_holds_what_the_checkpoint_knew(exported: Path) -> None:
     facts = ModelFile.read(exported).manifest
     assert (facts.name, facts.quantization, facts.window_s) == ("bands int8", "int8", 2.0)
     assert facts.trained_cities == ("Jinan", "Xi'an")
+    assert facts.temperature == 1.25
     assert facts.recipe == {"name": "bands"}
     assert facts.card == {"text": "Made for a test.", "evaluation": METRICS}
     assert facts.calibration["windows"] == 60

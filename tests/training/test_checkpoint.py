@@ -21,7 +21,7 @@ from edge_asc.training.checkpoint import (
     save_checkpoint,
     save_windows,
 )
-from edge_asc.training.models.mobile_asc_net import MobileASCNet, NetworkConfig
+from edge_asc.training.models import NetworkConfig, build
 
 CONFIG = NetworkConfig("edge", "gated", num_scenes=2, num_cities=3, num_frames=100, cell_frames=50)
 
@@ -30,7 +30,7 @@ CONFIG = NetworkConfig("edge", "gated", num_scenes=2, num_cities=3, num_frames=1
 def checkpoint() -> Checkpoint:
     torch.manual_seed(0)
     return Checkpoint(
-        state_dict=MobileASCNet(CONFIG).state_dict(),
+        state_dict=build(CONFIG).state_dict(),
         network=CONFIG,
         features=FeatureConfig(),
         scenes=("bus", "bar"),
@@ -79,6 +79,46 @@ def test_a_checkpoint_comes_back_as_it_was(checkpoint, tmp_path):
         assert torch.equal(loaded.build_network()(features, *context), expected)
 
 
+@pytest.mark.parametrize(
+    ("variant", "fusion"),
+    [("edge", "none"), ("paper", "early"), ("se_trans", "early"), ("linear", "none")],
+)
+def test_every_architecture_comes_back_as_it_was(checkpoint, tmp_path, variant, fusion):
+    torch.manual_seed(1)
+    config = replace(CONFIG, variant=variant, fusion=fusion, cell_frames=None)
+    network = build(config).eval()
+    path = tmp_path / "c.safetensors"
+    save_checkpoint(path, replace(checkpoint, network=config, state_dict=network.state_dict()))
+    inputs = [torch.randn(2, 1, 100, 64)]
+    if config.uses_context:
+        inputs += [torch.eye(3)[:2], torch.randn(2, 8)]
+    with torch.no_grad():
+        loaded = load_checkpoint(path).build_network()
+        assert torch.equal(loaded(*inputs), network(*inputs))
+
+
+def test_a_checkpoint_from_before_temperature_and_other_variants_still_loads(checkpoint, tmp_path):
+    """Its header as version 1 first was: no temperature, and these seven facts of the network."""
+    path = tmp_path / "c.safetensors"
+    save_checkpoint(path, checkpoint)
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        facts = json.loads(file.metadata()["edge_asc"])
+    del facts["temperature"]
+    facts["network"] = {
+        "variant": "edge",
+        "fusion": "gated",
+        "num_scenes": 2,
+        "num_cities": 3,
+        "num_frames": 100,
+        "num_mels": 64,
+        "cell_frames": 50,
+    }
+    save_file(tensors, path, metadata={"edge_asc": json.dumps(facts)})
+    loaded = load_checkpoint(path)
+    assert (loaded.network, loaded.temperature) == (CONFIG, 1.0)
+
+
 def test_only_the_finished_file_is_left(checkpoint, tmp_path):
     save_checkpoint(tmp_path / "c.safetensors", checkpoint)
     assert [path.name for path in tmp_path.iterdir()] == ["c.safetensors"]
@@ -86,7 +126,7 @@ def test_only_the_finished_file_is_left(checkpoint, tmp_path):
 
 def test_weights_of_another_architecture_are_refused(checkpoint, tmp_path):
     path = tmp_path / "c.safetensors"
-    other = MobileASCNet(replace(CONFIG, variant="paper", cell_frames=None))
+    other = build(replace(CONFIG, variant="paper", cell_frames=None))
     save_checkpoint(path, replace(checkpoint, state_dict=other.state_dict()))
     with pytest.raises(CheckpointError, match=r"another architecture.*'edge'.*expected.*found"):
         load_checkpoint(path)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from edge_asc.scenes import CITIES, SCENES
 from edge_asc.training.corpus import (
     Standardization,
     cache_folder,
-    hold_out_groups,
+    hide_labels,
     make_splits,
     make_windows,
     measure_standardization,
@@ -122,12 +123,33 @@ def test_a_group_on_both_sides_is_refused_even_in_a_set_that_always_trains():
         make_splits(clips, DataRecipe(always_train=("synthetic",)), None, ["all"], seed=0)
 
 
-def test_held_out_groups_are_whole_and_seeded():
-    clips = [clip for clip in make_clips(40) for _ in range(3)]
-    rest, held = hold_out_groups(clips, 0.15, seed=1)
-    assert not groups(rest) & groups(held)
-    assert len(held) / len(clips) == pytest.approx(0.15, abs=0.05)
-    assert groups(hold_out_groups(clips, 0.15, seed=1)[1]) == groups(held)
+def test_clips_without_label_train_unless_their_group_or_fold_is_tested():
+    clips = make_clips(12, folds=3)
+    beside = replace(clips[0], scene=None)  # group "real 0", fold 1
+    elsewhere = make_clip(scene=None, group="new", fold="2")
+    nowhere = make_clip(scene=None, group="newer")
+    everything = [*clips, beside, elsewhere, nowhere]
+    (one,) = make_splits(everything, DataRecipe(), ["2"], ["1"], seed=0)
+    assert one.unlabelled == [elsewhere, nowhere]
+    (three,) = make_splits(everything, DataRecipe(), ["2"], ["3"], seed=0)
+    assert three.unlabelled == [elsewhere, nowhere]
+    (final,) = make_splits(everything, DataRecipe(), None, ["none"], seed=0)
+    assert {elsewhere, nowhere} <= set(final.unlabelled)
+    assert not groups(final.unlabelled) & groups(final.test)
+
+
+def test_hidden_labels_keep_groups_whole_and_test_clips_labelled():
+    clips = [clip for clip in make_clips(40, folds=2) for _ in range(3)]
+    (split,) = make_splits(clips, DataRecipe(), None, ["1"], seed=0)
+    hidden = hide_labels(split, 0.2, seed=3)
+    assert not groups(hidden.train) & groups(hidden.unlabelled)
+    assert groups(hidden.train) | groups(hidden.unlabelled) == groups(split.train)
+    assert len(hidden.train) / len(split.train) == pytest.approx(0.2, abs=0.05)
+    assert all(clip.scene is None for clip in hidden.unlabelled)
+    assert hidden.test == split.test
+    assert hide_labels(split, 0.2, seed=3) == hidden
+    assert hide_labels(split, 0.2, seed=4) != hidden
+    assert hide_labels(split, 1.0, seed=3) is split
 
 
 def test_scene_names():
@@ -154,6 +176,8 @@ def test_rows_are_excluded_by_folder_and_unlabelled_clips_left_out(tmp_path, cap
     recipe = DataRecipe(exclude={"first": {"licence": "CC BY-SA*"}})
     clips = read_clips([first, second], recipe)
     assert [clip.scene for clip in clips] == ["bar", "metro"]
+    everything = read_clips([first, second], recipe, with_unlabelled=True)
+    assert [clip.scene for clip in everything] == ["bar", "metro", None]
     err = capsys.readouterr().err
     assert "first: 1 labelled clips, 0 without one, 1 excluded" in err
     assert "second: 1 labelled clips, 1 without one, 0 excluded" in err
@@ -170,7 +194,7 @@ def test_standardised_training_features_have_mean_0_and_std_1():
     features += np.arange(64, dtype=np.float32)
     scale = measure_standardization(features, None, (-9.0, 9.0))
     clips = [make_clip() for _ in range(30)]
-    standardized = make_windows(clips, features, scale, SCENES).features
+    standardized = make_windows(clips, features, scale, SCENES).features.astype(np.float64)
     np.testing.assert_allclose(standardized.mean(axis=(0, 1)), 0.0, atol=1e-3)
     np.testing.assert_allclose(standardized.std(axis=(0, 1)), 1.0, atol=1e-3)
 

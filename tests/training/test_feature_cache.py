@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -63,16 +64,24 @@ def cached_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*/*.npz"))
 
 
+def packs(folder: Path) -> list[Path]:
+    return sorted((folder / "packs").iterdir())
+
+
 def test_values_are_those_of_log_mel(clips, tmp_path):
     array = FeatureCache(tmp_path / "cache", CONFIG, WINDOW_S).build(clips, num_workers=1)
     assert array.shape == (5, 50, 64)
-    assert array.dtype == np.float32
+    assert array.dtype == np.float16
     whole = read_audio(clips[3].path, 44100)
-    np.testing.assert_array_equal(array[3], log_mel(whole[:44100], CONFIG))
-    np.testing.assert_array_equal(array[4], log_mel(whole[44100:], CONFIG))
+    exact = log_mel(whole[:44100], CONFIG)
+    np.testing.assert_array_equal(array[3], exact.astype(np.float16))
+    # Half of the distance between two float16 numbers from 64 to 128 feature dB.
+    assert np.abs(array[3].astype(np.float32) - exact).max() <= 0.032
+    np.testing.assert_array_equal(array[4], log_mel(whole[44100:], CONFIG).astype(np.float16))
     # 0.3 s: repeated until the second is full, as the runtime does with a short window.
     short = read_audio(clips[1].path, 44100)
-    np.testing.assert_array_equal(array[1], log_mel(np.tile(short, 4)[:44100], CONFIG))
+    filled = log_mel(np.tile(short, 4)[:44100], CONFIG)
+    np.testing.assert_array_equal(array[1], filled.astype(np.float16))
 
 
 def test_parallel_equals_serial(clips, tmp_path):
@@ -85,7 +94,7 @@ def test_an_interrupted_build_goes_on(clips, tmp_path, computed):
     cache = FeatureCache(tmp_path / "cache", CONFIG, WINDOW_S)
     first = np.array(cache.build(clips, num_workers=1))
     assert len(computed) == 5
-    for path in cached_files(tmp_path / "cache")[:2]:
+    for path in [*cached_files(tmp_path / "cache")[:2], *packs(tmp_path / "cache")]:
         path.unlink()
     computed.clear()
     again = cache.build(clips[::-1], num_workers=1)
@@ -104,6 +113,8 @@ def test_a_damaged_file_is_computed_again(clips, tmp_path, computed, damage):
         damage
     ]
     path.write_bytes(damaged)
+    for pack in packs(tmp_path / "cache"):
+        pack.unlink()
     computed.clear()
     np.testing.assert_array_equal(cache.build(clips, num_workers=1), first)
     assert len(computed) == 1
@@ -156,5 +167,45 @@ def test_no_clips_and_nothing_left_behind(clips, tmp_path):
     assert cache.build([]).shape == (0, 50, 64)
     cache.build(clips, num_workers=1)
     files = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
-    assert files == [path for path in files if path.suffix == ".npz"]
-    assert len(files) == 5
+    assert sorted(path.suffix for path in files) == [".f16"] + 5 * [".npz"]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "one byte"])
+def test_a_damaged_pack_is_made_again(clips, tmp_path, computed, damage):
+    cache = FeatureCache(tmp_path / "cache", CONFIG, WINDOW_S)
+    first = np.array(cache.build(clips, num_workers=1))
+    (pack,) = packs(tmp_path / "cache")
+    content = bytearray(pack.read_bytes())
+    content[len(content) // 3] ^= 0x10
+    pack.write_bytes(bytes(content) if damage == "one byte" else bytes(content[:-6]))
+    computed.clear()
+    np.testing.assert_array_equal(cache.build(clips, num_workers=1), first)
+    assert computed == []
+
+
+def test_a_pack_is_mapped_and_cannot_be_written(clips, tmp_path):
+    array = FeatureCache(tmp_path / "cache", CONFIG, WINDOW_S).build(clips, num_workers=1)
+    assert isinstance(array, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        array[0] = 0.0
+
+
+def test_a_full_disk_is_told_and_the_cache_stays_valid(clips, tmp_path, monkeypatch, computed):
+    cache = FeatureCache(tmp_path / "cache", CONFIG, WINDOW_S)
+    save = np.savez
+    written: list[object] = []
+
+    def savez(file, **arrays):
+        if len(written) == 3:
+            file.write(b"half a file")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(file)
+        save(file, **arrays)
+
+    monkeypatch.setattr(np, "savez", savez)
+    with pytest.raises(DataError, match="the disk is full; make room, or name another folder"):
+        cache.build(clips, num_workers=1)
+    assert len(cached_files(tmp_path / "cache")) == 3
+    monkeypatch.undo()
+    assert cache.build(clips, num_workers=1).shape == (5, 50, 64)
+    assert len(cached_files(tmp_path / "cache")) == 5

@@ -7,18 +7,13 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
+from edge_asc.errors import CheckpointError
 from edge_asc.training.checkpoint import Windows
-from edge_asc.training.loop import (
-    EarlyStopping,
-    draw_batches,
-    fit,
-    make_optimizer,
-    make_schedule,
-    make_writer,
-    predict,
-)
-from edge_asc.training.models.mobile_asc_net import MobileASCNet, NetworkConfig
+from edge_asc.training.loop import Task, Trainer, fit, make_writer, one_hot, predict
+from edge_asc.training.models import NetworkConfig, backbone, build
+from edge_asc.training.models.mobile_asc_net import MobileASCNet
 from edge_asc.training.recipe import LoopRecipe, OptimizerRecipe, Recipe
+from edge_asc.training.training_state import load_state, save_state
 
 CONFIG = NetworkConfig("edge", "none", num_scenes=2, num_cities=2, num_frames=50, cell_frames=50)
 RECIPE = Recipe(
@@ -44,19 +39,30 @@ def draw_windows(size: int, seed: int) -> Windows:
     )
 
 
-def train(recipe: Recipe, validation: Windows | None = None, seed: int = 0, **options):
-    torch.manual_seed(seed)
-    network = MobileASCNet(options.pop("config", CONFIG))
+def make_trainer(recipe: Recipe, validation: Windows | None = None, **options) -> Trainer:
+    torch.manual_seed(options.pop("seed", 0))
+    network = build(options.pop("config", CONFIG))
+    windows = draw_windows(32, 1)
     arguments = {
+        "network": network,
+        "train": windows,
+        "target": one_hot(windows.label, 2),
         "weights": None,
         "augment": lambda batch: batch,
         "validation": validation,
-        "writer": None,
-        "on_best": lambda weights, epoch: None,
+        "frozen": None,
         **options,
     }
     fabric = Fabric(accelerator="cpu", devices=1)
-    return network, fit(fabric, network, recipe, draw_windows(32, 1), **arguments)
+    if callable(arguments["frozen"]):
+        arguments["frozen"] = arguments["frozen"](network)
+    return Trainer(fabric, Task(**arguments), recipe.optimizer, recipe.loop)
+
+
+def train(recipe: Recipe, validation: Windows | None = None, on_epoch=None, **options):
+    trainer = make_trainer(recipe, validation, **options)
+    fitted = fit(trainer, writer=None, on_epoch=on_epoch or (lambda trainer: None))
+    return trainer._task.network, fitted
 
 
 def test_learns_what_is_easy_and_keeps_the_last_epoch_without_validation():
@@ -79,7 +85,7 @@ def test_the_best_validated_epoch_is_kept_and_reported():
     _, fitted = train(
         RECIPE,
         validation=draw_windows(20, 3),
-        on_best=lambda weights, epoch: kept.update({epoch: weights}),
+        on_epoch=lambda t: kept.update({t.epoch: t.best} if t.has_new_best else {}),
     )
     assert fitted.epoch == max(kept)
     assert all(torch.equal(fitted.state_dict[n], kept[fitted.epoch][n]) for n in fitted.state_dict)
@@ -100,16 +106,6 @@ def test_training_stops_when_validation_does_not_improve():
     assert (fitted.epoch, fitted.epochs_run, fitted.validation_macro_recall) == (1, 3, 0.5)
 
 
-def test_early_stopping_counts_epochs_since_the_best():
-    stopping = EarlyStopping(patience=2)
-    history = [
-        (stopping.is_best(e, v), stopping.should_stop(e))
-        for e, v in enumerate([0.4, 0.6, 0.6, 0.5], start=1)
-    ]
-    assert history == [(True, False), (True, False), (False, False), (False, True)]
-    assert (stopping.best_epoch, stopping.best_score) == (2, 0.6)
-
-
 def test_context_is_learnt_when_the_network_takes_it():
     config = replace(CONFIG, fusion="gated")
     network, fitted = train(RECIPE, config=config)
@@ -119,72 +115,11 @@ def test_context_is_learnt_when_the_network_takes_it():
     assert logits.shape == (5, 2)
 
 
-def test_an_epoch_draws_each_window_once():
-    batches = list(draw_batches(22, 5, None, torch.Generator().manual_seed(0)))
-    assert [len(batch) for batch in batches] == [5, 5, 5, 5]
-    assert len(set(torch.cat(batches).tolist())) == 20
-
-
-def test_few_windows_make_one_small_batch():
-    batches = list(draw_batches(3, 5, None, torch.Generator().manual_seed(0)))
-    assert [sorted(batch.tolist()) for batch in batches] == [[0, 1, 2]]
-
-
-def test_weights_balance_what_is_drawn():
-    weights = np.array([0.5 / 90] * 90 + [0.5 / 10] * 10)
-    generator = torch.Generator().manual_seed(0)
-    drawn = torch.cat(
-        [torch.cat(list(draw_batches(100, 10, weights, generator))) for _ in range(50)]
-    )
-    assert (drawn >= 90).float().mean() == pytest.approx(0.5, abs=0.03)
-
-
-def learning_rates(recipe: OptimizerRecipe, epochs: int, steps: int) -> list[float]:
-    network = torch.nn.Linear(2, 2)
-    optimizer = make_optimizer(recipe, network)
-    schedule = make_schedule(recipe, optimizer, epochs, steps)
-    rates = []
-    for _ in range(epochs * steps):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        schedule.step()
-    return rates
-
-
-def test_the_papers_schedule_drops_by_a_tenth_every_second_epoch():
-    rates = learning_rates(OptimizerRecipe(), epochs=6, steps=3)
-    expected = [1e-4] * 6 + [0.9e-4] * 6 + [0.81e-4] * 6
-    assert rates == pytest.approx(expected)
-
-
-def test_cosine_rises_to_the_learning_rate_and_ends_near_zero():
-    recipe = OptimizerRecipe(learning_rate=1e-2, schedule="cosine", warmup_share=0.25)
-    rates = learning_rates(recipe, epochs=4, steps=10)
-    assert rates[0] == pytest.approx(1e-2 / 11)
-    assert rates[10] == max(rates) == pytest.approx(1e-2)
-    assert rates[25] == pytest.approx(0.5e-2)  # half of the way down
-    assert 0.0 < rates[-1] < 1e-4
-
-
-def test_constant_schedule():
-    assert set(learning_rates(OptimizerRecipe(schedule="constant"), 2, 2)) == {1e-4}
-
-
-def test_weight_decay_spares_biases_and_scales():
-    optimizer = make_optimizer(
-        OptimizerRecipe(name="adamw", weight_decay=0.1), MobileASCNet(CONFIG)
-    )
-    decayed, others = optimizer.param_groups
-    assert (decayed["weight_decay"], others["weight_decay"]) == (0.1, 0.0)
-    assert all(p.dim() > 1 for p in decayed["params"])
-    assert all(p.dim() == 1 for p in others["params"])
-
-
 def test_curves_are_written_for_tensorboard(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     writer = make_writer(tmp_path)
-    train(RECIPE, validation=draw_windows(8, 3), writer=writer)
+    fit(make_trainer(RECIPE, draw_windows(8, 3)), writer=writer, on_epoch=lambda trainer: None)
     writer.close()
     events = EventAccumulator(str(tmp_path)).Reload()
     assert set(events.Tags()["scalars"]) == {
@@ -194,3 +129,84 @@ def test_curves_are_written_for_tensorboard(tmp_path):
     }
     losses = [event.value for event in events.Scalars("train/loss")]
     assert losses[-1] < losses[0]
+
+
+def noise(batch):
+    """An augmentation that draws from torch's global generator."""
+    return replace(batch, features=batch.features + 0.3 * torch.randn_like(batch.features))
+
+
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
+def test_a_resumed_run_gives_the_same_bits(tmp_path, ema_decay):
+    recipe = replace(RECIPE, loop=replace(RECIPE.loop, ema_decay=ema_decay, patience=9))
+    validation = draw_windows(20, 3)
+    _, straight = train(recipe, validation, augment=noise)
+
+    first = make_trainer(recipe, validation, augment=noise)
+    for _ in range(2):
+        first.run_epoch()
+    save_state(tmp_path / "last.safetensors", first.state(), {"recipe": recipe.to_dict()})
+    resumed = make_trainer(recipe, validation, augment=noise, seed=99)
+    resumed.restore(load_state(tmp_path / "last.safetensors", {"recipe": recipe.to_dict()}))
+    fitted = fit(resumed, writer=None, on_epoch=lambda trainer: None)
+    assert (fitted.epoch, fitted.epochs_run) == (straight.epoch, straight.epochs_run)
+    assert fitted.validation_macro_recall == straight.validation_macro_recall
+    assert all(torch.equal(fitted.state_dict[n], v) for n, v in straight.state_dict.items())
+
+
+def test_the_state_of_another_recipe_is_refused_with_the_difference(tmp_path):
+    path = tmp_path / "last.safetensors"
+    save_state(path, make_trainer(RECIPE).state(), {"recipe": RECIPE.to_dict()})
+    other = replace(RECIPE, loop=replace(RECIPE.loop, epochs=9))
+    with pytest.raises(CheckpointError, match=r"recipe\.loop\.epochs: 4 there, 9 here"):
+        load_state(path, {"recipe": other.to_dict()})
+
+
+def test_a_damaged_state_is_refused(tmp_path):
+    path = tmp_path / "last.safetensors"
+    save_state(path, make_trainer(RECIPE).state(), {})
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(CheckpointError, match="not a whole safetensors file"):
+        load_state(path, {})
+
+
+def test_parts_of_a_batch_add_up_to_its_gradient():
+    """Without batch normalisation's coupling (frozen blocks), micro-batches change nothing."""
+    weights = {}
+    for micro_batch in (0, 3):
+        recipe = replace(RECIPE, loop=replace(RECIPE.loop, micro_batch=micro_batch))
+        weights[micro_batch] = train(recipe, frozen=backbone)[1].state_dict
+    for name, value in weights[0].items():
+        torch.testing.assert_close(weights[3][name], value, atol=1e-5, rtol=1e-4)
+
+
+def test_frozen_blocks_keep_weights_and_batch_statistics():
+    torch.manual_seed(0)
+    before = build(CONFIG).state_dict()
+    _, fitted = train(RECIPE, frozen=backbone)
+    changed = {n for n in before if not torch.equal(before[n], fitted.state_dict[n])}
+    assert changed
+    assert not any(name.startswith("blocks.") for name in changed)
+
+
+def test_soft_targets_are_learnt():
+    """All targets say 0.9 for class 1: so does the network in the end."""
+    target = np.tile(np.array([[0.1, 0.9]], np.float32), (32, 1))
+    recipe = replace(RECIPE, loop=replace(RECIPE.loop, epochs=20))
+    network, fitted = train(recipe, target=target)
+    network.load_state_dict(fitted.state_dict)
+    logits = predict(network, network, draw_windows(40, 2), torch.device("cpu"))
+    assert float(torch.softmax(logits, dim=1)[:, 1].mean()) == pytest.approx(0.9, abs=0.05)
+
+
+def test_averaged_weights_are_the_kept_ones():
+    recipe = replace(RECIPE, loop=replace(RECIPE.loop, ema_decay=0.5))
+    _, plain = train(RECIPE)
+    network, averaged = train(recipe)
+    different = [
+        n for n, v in plain.state_dict.items() if not torch.equal(v, averaged.state_dict[n])
+    ]
+    assert different
+    # The weights that go on training are those of the plain run: the average only looks on.
+    live = network.state_dict()
+    assert all(torch.equal(live[name], value) for name, value in plain.state_dict.items())

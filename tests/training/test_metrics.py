@@ -2,8 +2,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from edge_asc.training.metrics import ConfusionMeter, format_share, score
+from edge_asc.training.metrics import (
+    ConfusionMeter,
+    GroupBootstrap,
+    break_down,
+    format_share,
+    score,
+)
 
 SCENES = ("bus", "bar", "metro")
 
@@ -89,3 +97,62 @@ def test_format():
     scores = score(SCENES, ints(0, 0), ints(0, 0), ["a", "b"])
     text = format_share(scores.accuracy, scores.accuracy_interval)
     assert text == "100.0 % (95 % interval 100.0 - 100.0)"
+
+
+def test_a_recall_has_the_interval_of_its_own_windows():
+    """A scene alone in its groups: its recall's interval is the accuracy's of those windows."""
+    rng = np.random.default_rng(5)
+    right = rng.random(300) < 0.6
+    label = np.repeat([0, 1], [300, 100])
+    predicted = np.concatenate([np.where(right, 0, 1), np.ones(100, np.int64)])
+    scores = score(SCENES, label, predicted, [str(i) for i in range(400)])
+    half = 1.96 * np.sqrt(0.6 * 0.4 / 300)  # normal approximation
+    assert scores.recall_intervals[0] == pytest.approx(
+        (right.mean() - half, right.mean() + half), abs=0.015
+    )
+    assert scores.recall_intervals[1] == (1.0, 1.0)
+    assert scores.recall_intervals[2] is None
+    assert scores.to_dict()["recall_interval"]["metro"] is None
+
+
+def test_a_scene_of_one_group_can_have_any_recall():
+    scores = score(SCENES, ints(0, 0, 1, 1), ints(0, 0, 1, 0), ["a", "a", "b", "c"])
+    assert scores.recall_intervals[0] == (0.0, 1.0)
+    assert scores.recall_intervals[1] == (0.0, 1.0)  # two groups that disagree
+
+
+def test_breaking_down_by_an_attribute():
+    cities = ["Jinan", None, "Jinan", "Hefei", "Jinan"]
+    right = np.array([True, False, False, True, True])
+    parts = break_down(cities, right, ["a", "b", "c", "d", "a"])
+    assert [(p.name, p.accuracy, p.num_windows, p.num_groups) for p in parts] == [
+        ("Hefei", 1.0, 1, 1),
+        ("Jinan", pytest.approx(2 / 3), 3, 2),
+        ("unknown", 0.0, 1, 1),
+    ]
+    assert parts[0].interval == (0.0, 1.0)  # one group
+    assert parts[1].interval == (0.0, 1.0)  # group a is right, group c wrong
+
+
+def test_differences_of_one_bootstrap_are_paired():
+    """One window in ten is gained: the difference is surer than either accuracy."""
+    rng = np.random.default_rng(6)
+    before = (rng.random((200, 1)) < 0.5).astype(float)
+    after = before.copy()
+    after[:20] = 1.0
+    bootstrap = GroupBootstrap([str(i) for i in range(200)])
+    gain = bootstrap.mean_interval(after - before)
+    accuracy = bootstrap.mean_interval(before)
+    assert gain.low > 0.0
+    assert gain.high - gain.low < 0.6 * (accuracy.high - accuracy.low)
+
+
+@given(st.integers(2, 40), st.integers(0, 1000))
+def test_a_share_lies_within_its_possible_range(num_groups: int, seed: int):
+    rng = np.random.default_rng(seed)
+    hits = rng.random((60, 2)) < 0.5
+    counted = hits | (rng.random((60, 2)) < 0.5)
+    groups = [str(g) for g in rng.integers(0, num_groups, 60)]
+    for interval in GroupBootstrap(groups).share_intervals(hits, counted):
+        assert interval is not None
+        assert 0.0 <= interval.low <= interval.high <= 1.0

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edge_asc.errors import DataError
-from edge_asc.training.recipe import load_recipe, shipped_recipes
+from edge_asc.training.recipe import OptimizerRecipe, load_recipe, shipped_recipes
 
 HEAD = 'name = "x"\ndescription = "y"\n'
 
@@ -32,14 +32,27 @@ def test_shipped_recipes_load_and_travel_as_json(name):
 
 
 def test_the_shipped_recipes():
-    assert shipped_recipes() == ["default", "edge", "esc10", "paper", "urban_events"]
+    rows = [name for name in shipped_recipes() if name.startswith("table3_")]
+    assert len(rows) == 8
+    assert {"default", "edge", "esc10", "linear", "urban_events"} <= set(shipped_recipes())
 
 
-def test_the_paper_recipe_augments_as_the_paper_says():
-    augment = load_recipe("paper").augment
-    assert augment.roll_s == (0.1, 0.3)
-    assert augment.mixup_alpha == (0.6, 0.8)
-    assert augment.mixup_probability == (0.3, 0.8)
+def test_the_rows_of_table_3_are_what_the_paper_says():
+    rows = {name: load_recipe(name) for name in shipped_recipes() if name.startswith("table3_")}
+    external = rows.pop("table3_external")
+    # Section 3: augmentation in fine-tuning only; section 4.2: three stages for every row.
+    assert external.augment.roll_s == (0.0, 0.0)
+    assert all(row.semi.epochs == row.loop.epochs for row in rows.values())
+    assert all(row.optimizer == OptimizerRecipe() for row in rows.values())
+    del rows["table3_baseline"]
+    assert all(row.augment.roll_s == (0.1, 0.3) for row in rows.values())
+    mixup = [name for name, row in rows.items() if row.augment.mixup_probability != (0.0, 0.0)]
+    assert mixup == ["table3_pretrained_mixup"]
+    assert rows[mixup[0]].augment.mixup_alpha == (0.6, 0.8)
+    frozen = [name for name, row in rows.items() if row.transfer.freeze]
+    assert frozen == ["table3_pretrained_freeze"]
+    scratch = [name for name, row in rows.items() if row.transfer.backbone == "none"]
+    assert scratch == ["table3_scratch"]
 
 
 def test_values_are_converted(tmp_path):
@@ -62,6 +75,7 @@ def test_values_are_converted(tmp_path):
         ("[loop]\nepoch = 3", "loop.unknown key 'epoch'; did you mean 'epochs'"),
         ("[loop]\nepochs = 2.5", "loop.epochs must be int, got 2.5"),
         ("[loop]\nepochs = true", "loop.epochs must be int, got True"),
+        ("[transfer]\nfreeze = 1", "transfer.freeze must be bool, got 1"),
         ("[loop]\nprecision = 'fp8'", "loop.precision must be one of"),
         ("[augment]\nroll_s = [1.0]", "augment.roll_s must be"),
         ("[data]\nbalance = ['city']", "data.balance must be one of"),
@@ -83,5 +97,5 @@ def test_a_missing_name_is_an_error(tmp_path):
 
 
 def test_an_unknown_recipe_lists_the_shipped_ones():
-    with pytest.raises(DataError, match="default, edge, esc10, paper, urban_events"):
+    with pytest.raises(DataError, match="default, edge, esc10, linear, table3_baseline"):
         load_recipe("egde")

@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
-from edge_asc.errors import DataError
+from edge_asc.errors import CheckpointError, DataError
 from edge_asc.training.checkpoint import load_checkpoint, load_windows
 from edge_asc.training.evaluate import evaluate_command
+from edge_asc.training.split_run import TrainOptions
 from edge_asc.training.train import train_command
+from edge_asc.training.training_state import save_state
 
 RECIPE = """
 name = "tiny"
@@ -38,6 +41,8 @@ schedule = "cosine"
 epochs = 6
 batch_size = 4
 validation_share = {validation_share}
+micro_batch = 2
+{more}
 """
 
 
@@ -70,15 +75,21 @@ def use_cache(cache, monkeypatch) -> None:
     monkeypatch.setenv("EDGE_ASC_CACHE", str(cache))
 
 
-def write_recipe(folder: Path, fusion: str = "gated", validation_share: float = 0.0) -> str:
+def write_recipe(
+    folder: Path, fusion: str = "gated", validation_share: float = 0.0, more: str = ""
+) -> str:
     path = folder / "tiny.toml"
-    path.write_text(RECIPE.format(fusion=fusion, validation_share=validation_share))
+    text = RECIPE.format(fusion=fusion, validation_share=validation_share, more=more)
+    path.write_text(text)
     return str(path)
 
 
 def train(recipe: str, corpus: Path, out: Path, test_folds: list[str] | None, **options) -> None:
-    arguments = {"train_folds": None, "seed": None, "device": "cpu", "epochs": None, **options}
-    train_command(recipe, [corpus], out, test_folds=test_folds, **arguments)
+    train_command(recipe, TrainOptions(data=[corpus], out=out, test_folds=test_folds, **options))
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return load_checkpoint(path / "checkpoint.safetensors").state_dict
 
 
 def test_a_run_writes_all_its_files_and_prints_its_figures(corpus, tmp_path, capsys):
@@ -86,7 +97,9 @@ def test_a_run_writes_all_its_files_and_prints_its_figures(corpus, tmp_path, cap
     train(write_recipe(tmp_path), corpus, out, ["2"])
     assert sorted(path.name for path in out.iterdir()) == [
         "checkpoint.safetensors",
+        "last-stage1.safetensors",
         "metrics.json",
+        "predictions.npz",
         "tensorboard",
         "windows.safetensors",
     ]
@@ -150,9 +163,11 @@ def test_a_used_folder_is_refused_before_any_work(corpus, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"device": "gpu"}, "device must be"),
         ({"epochs": 0}, "epochs must be at least 1"),
         ({"test_folds": None}, "no test fold was named"),
+        ({"protocol": "visit-2fold"}, "give --protocol or folds, not both"),
+        ({"protocol": "visits", "test_folds": None}, "visit-2fold"),
+        ({"backbone": Path("x.safetensors")}, "this recipe trains from scratch"),
     ],
 )
 def test_wrong_options_are_named(corpus, tmp_path, options, message):
@@ -169,3 +184,97 @@ def test_a_model_is_not_judged_by_labels_it_does_not_know(corpus, tmp_path):
     (other / "clips.csv").write_text("file,label\na.wav,siren\n")
     with pytest.raises(DataError, match="'siren', which this model does not know"):
         evaluate_command(out / "checkpoint.safetensors", [other], None, "text")
+
+
+SEMI = "[semi]\nepochs = 3\nlearning_rate = 1e-3\n"
+
+
+def test_three_stages_use_the_unlabelled_training_clips_alone(corpus, tmp_path, capsys):
+    out = tmp_path / "run"
+    recipe = write_recipe(tmp_path, "none", more=SEMI)
+    train(recipe, corpus, out, ["2"], labelled_share=0.5)
+    metrics = json.loads((out / "metrics.json").read_text())
+    first = metrics["stage1"]["test"]
+    assert metrics["num_pseudo_labelled"] + sum(metrics["train_clips"].values()) == 12
+    assert load_checkpoint(out / "stage1.safetensors").metrics["test"] == first
+    text = capsys.readouterr()
+    assert f"after stage 1: accuracy {100 * first['accuracy']:.1f} %" in text.out
+    assert f"stage 3: {metrics['num_pseudo_labelled']} of" in text.err
+
+
+def test_an_interrupted_run_goes_on_and_ends_with_the_same_bits(corpus, tmp_path, monkeypatch):
+    recipe = write_recipe(tmp_path, more=SEMI)
+    train(recipe, corpus, tmp_path / "straight", ["2"], labelled_share=0.5)
+
+    saved: list[str] = []
+
+    def interrupt(path, state, identity):
+        save_state(path, state, identity)
+        saved.append(path.name)
+        if len(saved) in (4, 8):  # once in stage 1, once in stage 3
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("edge_asc.training.stages.save_state", interrupt)
+    out, options = tmp_path / "run", {"labelled_share": 0.5, "resume": True}
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            train(recipe, corpus, out, ["2"], **options)
+    train(recipe, corpus, out, ["2"], **options)
+    assert saved.count("last-stage1.safetensors") == 6
+    assert saved.count("last-stage3.safetensors") == 3
+    straight, resumed = weights(tmp_path / "straight"), weights(out)
+    assert all(torch.equal(resumed[name], value) for name, value in straight.items())
+
+
+def test_another_recipe_is_not_resumed(corpus, tmp_path):
+    out = tmp_path / "run"
+    train(write_recipe(tmp_path), corpus, out, ["2"], epochs=1)
+    (out / "metrics.json").unlink()
+    with pytest.raises(CheckpointError, match=r"recipe\.loop\.epochs: 1 there, 2 here"):
+        train(write_recipe(tmp_path), corpus, out, ["2"], epochs=2, resume=True)
+
+
+def test_a_finished_run_is_not_done_again_but_never_mistaken(corpus, tmp_path):
+    out = tmp_path / "run"
+    train(write_recipe(tmp_path), corpus, out, ["2"], epochs=1)
+    before = (out / "checkpoint.safetensors").stat().st_mtime_ns
+    train(write_recipe(tmp_path), corpus, out, ["2"], epochs=1, resume=True)
+    assert (out / "checkpoint.safetensors").stat().st_mtime_ns == before
+    with pytest.raises(CheckpointError, match=r"loop\.seed: 0 there, 5 here"):
+        train(write_recipe(tmp_path), corpus, out, ["2"], epochs=1, seed=5, resume=True)
+
+
+def test_a_backbone_is_taken_over_and_stays_frozen(corpus, tmp_path):
+    train(write_recipe(tmp_path, "none"), corpus, tmp_path / "first", ["2"])
+    frozen = '[transfer]\nbackbone = "blocks"\nfreeze = true\n'
+    backbone = tmp_path / "first" / "checkpoint.safetensors"
+    recipe = write_recipe(tmp_path, "gated", more=frozen)
+    train(recipe, corpus, tmp_path / "second", ["2"], epochs=2, backbone=backbone)
+    first, second = weights(tmp_path / "first"), weights(tmp_path / "second")
+    same = {name for name in first if torch.equal(first[name], second[name])}
+    assert {name for name in first if name.startswith("blocks.")} <= same
+    assert "gru.weight_ih_l0" not in same
+    with pytest.raises(DataError, match="give its checkpoint as --backbone"):
+        train(recipe, corpus, tmp_path / "third", ["2"])
+
+
+def test_a_protocol_that_leaks_says_so_beside_the_accuracy(tmp_path, capsys):
+    """Four clips a visit, each visit in one scene: its time tells the scene on a random split."""
+    folder = tmp_path / "visits"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    rows = [["file", "label", "group", "city", "time"]]
+    for i in range(48):
+        visit = i // 4
+        soundfile.write(folder / f"{i}.wav", 0.1 * rng.standard_normal(44_100), 44_100)
+        time = f"2023-05-{visit + 1:02d} 12:{i % 4:02d}"
+        rows.append([f"{i}.wav", ("noise", "tone")[visit % 2], f"visit {visit}", "Jinan", time])
+    with (folder / "clips.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    recipe = write_recipe(tmp_path, "none")
+    train(recipe, folder, tmp_path / "leaky", None, protocol="official-random", epochs=1)
+    assert "this split LEAKS" in capsys.readouterr().out
+    train(recipe, folder, tmp_path / "fair", None, protocol="visit-2fold", epochs=1)
+    text = capsys.readouterr().out
+    assert "LEAKS" not in text
+    assert "2 folds: mean accuracy" in text

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 import os
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from edge_asc.audio import open_audio
 from edge_asc.context import SceneContext
-from edge_asc.errors import ContextError, DataError
+from edge_asc.errors import DataError
 from edge_asc.recordings import context_after
-from edge_asc.scenes import find_city
 from edge_asc.training.datasets import Clip
+from edge_asc.training.datasets.tables import (
+    Row,
+    check_present,
+    check_unique,
+    parse_rows,
+    read_rows,
+)
 from edge_asc.windows import MIN_WINDOW_SHARE
 
 ROLES: Mapping[str, tuple[str, ...]] = {
@@ -47,26 +50,19 @@ ALLOWED = (*(name for names in ROLES.values() for name in names), *DESCRIPTIVE)
 
 DEFAULT_NAMES = ("clips.csv", "recordings.csv")
 
-# A date alone is refused: it would silently mean midnight.
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?([+-]\d\d:\d\d)?")
-
 
 @dataclass(frozen=True, slots=True)
 class FolderContents:
-    """The clips of a folder and how many rows `exclude` left out."""
+    """The clips of a data set, and the files of the rows that were left out."""
 
     clips: list[Clip]
-    num_excluded: int
+    excluded: list[Path] = field(default_factory=list)
+    """Left out by `exclude`, or because their class has no CAS scene."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    table: Path
-    line: int
-    values: dict[str, str]
-
-    def error(self, what: str) -> DataError:
-        return DataError(f"{self.table}, line {self.line}: {what}")
+    @property
+    def num_excluded(self) -> int:
+        """How many rows were left out."""
+        return len(self.excluded)
 
 
 def read_folder(
@@ -77,27 +73,33 @@ def read_folder(
 
 
 def read_folder_contents(
-    folder: Path, *, csv_name: str | None = None, exclude: Mapping[str, str] | None = None
+    folder: Path,
+    *,
+    csv_name: str | None = None,
+    exclude: Mapping[str, str] | None = None,
+    require_audio: bool = True,
 ) -> FolderContents:
     """Read the table of `folder`: `csv_name`, else `clips.csv`, `recordings.csv` or the only CSV.
 
     `exclude` maps a column to a shell pattern; rows that match any of them are left out:
     `{"licence": "CC BY-SA*"}`. An empty label is a clip without label; an empty city or time is
     unknown; without a group column each file is its own group; without a source_set column it is
-    the folder's name.
+    the folder's name. `require_audio` False: the files need not be there.
 
     Raises DataError, naming table and line, for whatever is not as docs/data.md says.
     """
     table = _find_table(folder, csv_name)
-    rows = _read_rows(table)
+    rows = read_rows(table)
     columns = _columns_by_role(table, list(rows[0].values))
     patterns = dict(exclude or {})
     _check_exclude(table, patterns, list(rows[0].values))
     kept = [row for row in rows if not _matches(row.values, patterns)]
-    clips = [_clip(row, folder, columns) for row in kept]
-    _check_unique(clips, kept)
-    _check_present(table, clips)
-    return FolderContents(clips, len(rows) - len(kept))
+    left_out = [row for row in rows if _matches(row.values, patterns)]
+    clips = parse_rows(kept, lambda row: _clip(row, folder, columns))
+    check_unique(kept, [clip.path.relative_to(folder).as_posix() for clip in clips])
+    if require_audio:
+        check_present(table, clips)
+    return FolderContents(clips, [folder / row.values[columns["file"]] for row in left_out])
 
 
 def _find_table(folder: Path, csv_name: str | None) -> Path:
@@ -116,32 +118,6 @@ def _find_table(folder: Path, csv_name: str | None) -> Path:
         " or ".join(wanted) if csv_name is not None else "clips.csv, recordings.csv or just one CSV"
     )
     raise DataError(f"{folder} holds no {expected}; CSV files found: {', '.join(found) or 'none'}")
-
-
-def _read_rows(table: Path) -> list[_Row]:
-    """All rows; a byte order mark, as Excel and the CAS 2023 tables have it, is skipped."""
-    rows = []
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
-            header = [name.strip() for name in next(reader, [])]
-            for fields in reader:
-                if not fields:
-                    continue
-                if len(fields) != len(header):
-                    raise DataError(
-                        f"{table}, line {reader.line_num}: {len(fields)} fields, but the header has"
-                        f" {len(header)}; a field with a comma needs quotes"
-                    )
-                values = {name: field.strip() for name, field in zip(header, fields, strict=True)}
-                rows.append(_Row(table, reader.line_num, values))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{table} is not a CSV table in UTF-8: {error}") from error
-    if not rows:
-        raise DataError(
-            f"{table} has no rows; it wants a header with file and label, then a line a clip"
-        )
-    return rows
 
 
 def _columns_by_role(table: Path, found: Sequence[str]) -> dict[str, str]:
@@ -178,10 +154,11 @@ def _matches(values: Mapping[str, str], patterns: Mapping[str, str]) -> bool:
     return any(fnmatchcase(values[name], pattern) for name, pattern in patterns.items())
 
 
-def _clip(row: _Row, folder: Path, columns: Mapping[str, str]) -> Clip:
+def _clip(row: Row, folder: Path, columns: Mapping[str, str]) -> Clip:
     def value(role: str) -> str | None:
         return (row.values[columns[role]] or None) if role in columns else None
 
+    city, time = value("city"), value("time")
     path = _audio_path(row, folder, value("file"))
     source_set = value("source_set") or folder.resolve().name
     return Clip(
@@ -189,58 +166,23 @@ def _clip(row: _Row, folder: Path, columns: Mapping[str, str]) -> Clip:
         start_s=0.0,
         duration_s=None,
         scene=value("label"),
-        context=SceneContext(_city(row, value("city")), _local_time(row, value("time"))),
+        context=SceneContext(
+            None if city is None else row.city(city, "; leave it empty if unknown"),
+            None if time is None else row.local_time(time, "; leave it empty if unknown"),
+        ),
         group=value("group") or f"{source_set}/{path.relative_to(folder).as_posix()}",
         fold=value("fold"),
         source_set=source_set,
     )
 
 
-def _audio_path(row: _Row, folder: Path, file: str | None) -> Path:
+def _audio_path(row: Row, folder: Path, file: str | None) -> Path:
     if file is None:
         raise row.error("no file name")
     relative = os.path.normpath(file)
     if os.path.isabs(relative) or relative.split(os.sep)[0] in (os.pardir, os.curdir):
         raise row.error(f"file must be a path inside {folder}, got {file!r}")
     return folder / relative
-
-
-def _city(row: _Row, name: str | None) -> str | None:
-    try:
-        return None if name is None else find_city(name)
-    except ContextError as error:
-        raise row.error(f"{error}; leave it empty if unknown") from error
-
-
-def _local_time(row: _Row, text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        if _TIME.fullmatch(text):
-            return datetime.fromisoformat(text)
-        reason = "not of that form"
-    except ValueError as error:
-        reason = str(error)
-    raise row.error(
-        f"time must be YYYY-MM-DD HH:MM[:SS], got {text!r} ({reason}); empty if unknown"
-    )
-
-
-def _check_unique(clips: Sequence[Clip], rows: Sequence[_Row]) -> None:
-    lines: dict[Path, int] = {}
-    for clip, row in zip(clips, rows, strict=True):
-        first = lines.setdefault(clip.path, row.line)
-        if first != row.line:
-            raise row.error(f"{clip.path.name} is already in line {first}; a file has one row")
-
-
-def _check_present(table: Path, clips: Sequence[Clip]) -> None:
-    missing = [str(clip.path) for clip in clips if not clip.path.is_file()]
-    if missing:
-        raise DataError(
-            f"{table}: {len(missing)} of {len(clips)} audio files are missing:"
-            f" {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}"
-        )
 
 
 def cut_windows(clips: Sequence[Clip], window_s: float, hop_s: float) -> list[Clip]:

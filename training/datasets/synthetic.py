@@ -13,11 +13,7 @@ them gains nothing here.
 from __future__ import annotations
 
 import csv
-import multiprocessing
-import os
-import sys
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -30,6 +26,7 @@ from edge_asc.atomic import atomic_path
 from edge_asc.errors import DataError
 from edge_asc.features import Samples
 from edge_asc.scenes import SCENES, find_scene
+from edge_asc.training.datasets.parallel import map_in_processes
 from edge_asc.training.datasets.scene_synthesis import PLACES, Draw, Place
 from edge_asc.training.datasets.sound_parts import (
     SAMPLE_RATE_HZ,
@@ -60,7 +57,7 @@ NUM_FOLDS = 5
 CROSSFADE_S = 0.5
 
 # Separate streams of random numbers, so that no two uses ever share one.
-_CORPUS, _RECORDING = 0, 1
+CORPUS, _RECORDING = 0, 1
 _PLACE, _DEVICE, _CONTEXT, _CLIP = 0, 1, 2, 3
 
 
@@ -156,6 +153,21 @@ def write_corpus(
 
     Raises DataError if `out` is there and not empty, ValueError for counts or lengths below 1.
     """
+    check_corpus(out, visits_per_scene, clips_per_visit, clip_s, seed)
+    for scene in SCENES:
+        (out / scene).mkdir(parents=True, exist_ok=True)
+    visits = [
+        Visit(seed, CORPUS, scene, number) for scene in SCENES for number in range(visits_per_scene)
+    ]
+    write = partial(_write_visit, out=out, num_clips=clips_per_visit, clip_s=clip_s)
+    rows = map_in_processes(write, visits, "synthetic corpus: visit", num_workers=num_workers)
+    return _write_table(out / "clips.csv", [row for rows_of_visit in rows for row in rows_of_visit])
+
+
+def check_corpus(
+    out: Path, visits_per_scene: int, clips_per_visit: int, clip_s: float, seed: int
+) -> None:
+    """Raise ValueError or DataError if a corpus cannot be like that, or not be written to `out`."""
     if min(visits_per_scene, clips_per_visit) < 1 or clip_s < 1.0 or seed < 0:
         raise ValueError(
             "visits_per_scene, clips_per_visit and clip_s must be at least 1, seed at least 0, got"
@@ -166,27 +178,6 @@ def write_corpus(
             f"{out} is not an empty folder: a corpus is never mixed with other files;"
             " choose another folder or empty this one"
         )
-    for scene in SCENES:
-        (out / scene).mkdir(parents=True, exist_ok=True)
-    visits = [
-        Visit(seed, _CORPUS, scene, number)
-        for scene in SCENES
-        for number in range(visits_per_scene)
-    ]
-    write = partial(_write_visit, out=out, num_clips=clips_per_visit, clip_s=clip_s)
-    rows: list[dict[str, str]] = []
-    workers = min(num_workers or os.cpu_count() or 1, len(visits))
-    if workers == 1:
-        for done, visit in enumerate(visits, start=1):
-            rows += write(visit)
-            _report_progress(done, len(visits))
-    else:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
-            for done, written in enumerate(pool.map(write, visits), start=1):
-                rows += written
-                _report_progress(done, len(visits))
-    return _write_table(out / "clips.csv", rows)
 
 
 def _write_visit(visit: Visit, out: Path, num_clips: int, clip_s: float) -> list[dict[str, str]]:
@@ -218,15 +209,6 @@ def _write_table(path: Path, rows: Sequence[dict[str, str]]) -> Path:
         writer.writeheader()
         writer.writerows(rows)
     return path
-
-
-def _report_progress(done: int, total: int) -> None:
-    """A line that is rewritten on a terminal; elsewhere one at every tenth."""
-    if sys.stderr.isatty():
-        end = "\n" if done == total else ""
-        print(f"\rsynthetic corpus: visit {done} of {total}", end=end, file=sys.stderr, flush=True)
-    elif done * 10 // total > (done - 1) * 10 // total:
-        print(f"synthetic corpus: visit {done} of {total}", file=sys.stderr, flush=True)
 
 
 def write_recording(path: Path, *, scenes: Sequence[str], seconds_each: float, seed: int) -> None:

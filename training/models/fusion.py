@@ -13,15 +13,11 @@ city; an index and eight real numbers only make sense the other way round, as he
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
 from edge_asc.context import TIME_FEATURES
-
-Variant = Literal["edge", "paper"]
-Fusion = Literal["none", "early", "gated"]
+from edge_asc.training.models.config import Fusion, Variant
 
 EMBEDDING_SIZE = 16
 """Width of the city's and of the time's embedding (each)."""

@@ -21,116 +21,14 @@ read no tensor's shape, so that it converts to full int8.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, get_args
-
 import torch
 from torch import Tensor, nn
 
-from edge_asc.training.models.fusion import (
-    EMBEDDING_SIZE,
-    ContextEmbedding,
-    Fusion,
-    Variant,
-    make_fusion,
-)
+from edge_asc.training.models.config import BLOCK_CHANNELS, BLOCKS, BlockSpec, NetworkConfig
+from edge_asc.training.models.fusion import EMBEDDING_SIZE, ContextEmbedding, make_fusion
+from edge_asc.training.models.scene_network import SceneNetwork
 
 GRU_SIZE = 64
-BLOCK_CHANNELS = (32, 64, 128)
-
-
-@dataclass(frozen=True, slots=True)
-class BlockSpec:
-    """Geometry of one residual block; pairs are (time, mel)."""
-
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    padding: tuple[int, int]
-    pooled_shortcut: bool
-    """True: average-pool by `stride`, then 1x1. False: 1x1 with that stride, which skips input."""
-
-    def output_length(self, length: int, axis: int) -> int:
-        """Number of outputs from `length` inputs along `axis` (0 = time, 1 = mel)."""
-        return (length + 2 * self.padding[axis] - self.kernel[axis]) // self.stride[axis] + 1
-
-
-_PAPER_BLOCK = BlockSpec((3, 3), (2, 2), (1, 1), pooled_shortcut=False)
-
-BLOCKS: dict[Variant, tuple[BlockSpec, BlockSpec, BlockSpec]] = {
-    "paper": (_PAPER_BLOCK, _PAPER_BLOCK, _PAPER_BLOCK),
-    "edge": (
-        BlockSpec((5, 3), (5, 2), (0, 1), pooled_shortcut=True),
-        BlockSpec((5, 3), (5, 2), (0, 1), pooled_shortcut=True),
-        BlockSpec((3, 3), (1, 2), (1, 1), pooled_shortcut=True),
-    ),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkConfig:
-    """Everything that fixes the network's graph and the shapes of its weights."""
-
-    variant: Variant
-    fusion: Fusion
-    num_scenes: int
-    num_cities: int
-    """Rows of the city table, the last one for an unknown city."""
-    num_frames: int
-    """Frames in a window: 500 for 10 s."""
-    num_mels: int = 64
-    cell_frames: int | None = None
-    """Frames in an independent cell (50 = one second); None = the blocks see the whole window."""
-
-    def __post_init__(self) -> None:
-        if self.variant not in get_args(Variant):
-            raise ValueError(f"variant must be one of {get_args(Variant)}, got {self.variant!r}")
-        if self.fusion not in get_args(Fusion):
-            raise ValueError(f"fusion must be one of {get_args(Fusion)}, got {self.fusion!r}")
-        if self.num_scenes < 2:
-            raise ValueError(f"num_scenes must be at least 2, got {self.num_scenes}")
-        if self.num_frames % self.frames_per_cell != 0:
-            raise ValueError(
-                f"num_frames must be a multiple of cell_frames={self.cell_frames}, "
-                f"got {self.num_frames}"
-            )
-        if self.steps_per_cell < 1 or self.step_size < BLOCK_CHANNELS[-1]:
-            raise ValueError(
-                f"a cell of {self.frames_per_cell} frames x {self.num_mels} mels is too small"
-            )
-
-    @property
-    def uses_context(self) -> bool:
-        """Whether the network takes city and time."""
-        return self.fusion != "none"
-
-    @property
-    def frames_per_cell(self) -> int:
-        """Frames that the blocks see at once."""
-        return self.num_frames if self.cell_frames is None else self.cell_frames
-
-    @property
-    def steps_per_cell(self) -> int:
-        """GRU steps from one cell (2 for `edge` and 50 frames)."""
-        return self._output_length(self.frames_per_cell, axis=0)
-
-    @property
-    def num_steps(self) -> int:
-        """GRU steps in a window."""
-        return self.num_frames // self.frames_per_cell * self.steps_per_cell
-
-    @property
-    def step_size(self) -> int:
-        """Numbers in one GRU step: remaining mels x channels (1024 for 64 mels)."""
-        return self._output_length(self.num_mels, axis=1) * BLOCK_CHANNELS[-1]
-
-    def _output_length(self, length: int, axis: int) -> int:
-        for block in BLOCKS[self.variant]:
-            length = block.output_length(length, axis)
-        return length
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON types."""
-        return asdict(self)
 
 
 class ResidualBlock(nn.Module):
@@ -161,12 +59,11 @@ class ResidualBlock(nn.Module):
         return torch.relu(self.body(x) + self.shortcut(x))
 
 
-class MobileASCNet(nn.Module):
+class MobileASCNet(SceneNetwork):
     """Acoustic scenes from standardised log-mel windows, with or without context."""
 
     def __init__(self, config: NetworkConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         channels = (1, *BLOCK_CHANNELS)
         self.blocks = nn.Sequential(
             *(
@@ -205,12 +102,10 @@ class MobileASCNet(nn.Module):
         """
         sound = self.gru(steps)[0].mean(dim=1)  # (B, 64)
         if not self.config.uses_context:
-            if city is not None or time is not None:
-                raise ValueError("this network has fusion='none': it takes no city and no time")
+            self.refuse_context(city, time)
             return self._logits(sound)
-        if city is None or time is None:
-            raise ValueError(f"this network has fusion={self.config.fusion!r}: give city and time")
-        joined = torch.cat((sound, self.context(city, time)), dim=1)  # (B, 96)
+        context = self.context(*self.require_context(city, time))
+        joined = torch.cat((sound, context), dim=1)  # (B, 96)
         return self._logits(self.fusion(joined))
 
     def _logits(self, joined: Tensor) -> Tensor:
@@ -222,8 +117,3 @@ class MobileASCNet(nn.Module):
     ) -> Tensor:
         """Map windows (B, 1, num_frames, M) and their context to logits (B, num_scenes)."""
         return self.classify(self.encode(features), city, time)
-
-
-def count_parameters(network: nn.Module) -> int:
-    """Number of trainable weights (running BN statistics are not counted)."""
-    return sum(parameter.numel() for parameter in network.parameters())

@@ -1,0 +1,419 @@
+"""Train on one split: clips -> windows -> network -> checkpoint and test figures.
+
+A run's folder:
+
+    RUN/checkpoint.safetensors     the network and all that describes it
+    RUN/stage1.safetensors         the network after stage 1, where a stage 3 follows
+    RUN/last-stage1.safetensors    the state after the last epoch, for --resume
+    RUN/windows.safetensors        windows for the export: to calibrate by, to judge by
+    RUN/predictions.npz            logits, labels and groups of the test windows
+    RUN/metrics.json               figures on the test clips, with intervals
+    RUN/tensorboard/               curves
+    RUN/fold1/ ...                 with several splits: one such folder each, and pooled metrics
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from lightning_fabric import Fabric
+
+from edge_asc.atomic import atomic_path
+from edge_asc.errors import DataError
+from edge_asc.features import FeatureConfig
+from edge_asc.scenes import CITIES
+from edge_asc.training.augment import Augmenter
+from edge_asc.training.calibration import fit_temperature
+from edge_asc.training.checkpoint import (
+    Checkpoint,
+    Windows,
+    load_checkpoint,
+    save_checkpoint,
+    save_windows,
+)
+from edge_asc.training.controls import metadata_controls
+from edge_asc.training.corpus import (
+    FeatureReader,
+    Standardization,
+    forget_cities,
+    make_windows,
+    measure_standardization,
+    sampling_weights,
+)
+from edge_asc.training.datasets import Clip
+from edge_asc.training.loop import Fitted, make_writer, predict
+from edge_asc.training.metrics import Scores, score
+from edge_asc.training.models import NetworkConfig, SceneNetwork, build, count_parameters
+from edge_asc.training.optimization import StateDict
+from edge_asc.training.recipe import Recipe
+from edge_asc.training.run_report import (
+    SplitResult,
+    count_sources,
+    print_split,
+    versions,
+    write_json,
+)
+from edge_asc.training.splits import Split, hold_out
+from edge_asc.training.stages import (
+    Place,
+    StageData,
+    first_stage,
+    joint_stage,
+    pseudo_label,
+    run_stage,
+    third_stage_recipe,
+)
+from edge_asc.training.training_state import require_same
+from edge_asc.training.transfer import take_over
+
+NUM_CALIBRATION_WINDOWS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """What the command line adds to a recipe."""
+
+    data: list[Path]
+    """Folders with a data set each."""
+    out: Path
+    """Folder for the run: new or empty, or with `resume` that of an interrupted run."""
+    train_folds: list[str] | None = None
+    """Folds to train on; None = all that are not tested."""
+    test_folds: list[str] | None = None
+    """Folds to test on; ["all"] = each in turn; ["none"] = train on everything."""
+    protocol: str | None = None
+    """Draw the splits by this protocol instead (docs/audit.md)."""
+    part: int | None = None
+    """Only the protocol's split of this number, counted from 1."""
+    backbone: Path | None = None
+    """Checkpoint to begin with, where the recipe asks for one."""
+    resume: bool = False
+    device: str = "cpu"
+    """"cpu", "cuda", "mps" or "auto"."""
+    num_devices: int = 1
+    """Processes, each on a device of its own (or on cores of its own)."""
+    seed: int | None = None
+    """Replaces the recipe's, as do the next two."""
+    epochs: int | None = None
+    labelled_share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SplitWindows:
+    """The windows of one split, standardised by its training windows."""
+
+    train: Windows
+    weights: npt.NDArray[np.float64] | None
+    validation: Windows | None
+    unlabelled: Windows
+    test: Windows
+    scale: Standardization
+    train_clips: list[Clip]
+
+    def digest(self) -> str:
+        """What the data of an interrupted run must share with that of its continuation."""
+        parts = (self.train, self.unlabelled, self.test)
+        facts = [self.scale.mean, *(part.label.tolist() for part in parts)]
+        groups = [part.group for part in parts]
+        return hashlib.sha256(json.dumps([facts, groups]).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRun:
+    """Trains on one split and writes its folder."""
+
+    fabric: Fabric
+    recipe: Recipe
+    split: Split
+    scenes: tuple[str, ...]
+    features: FeatureReader
+    out: Path
+    options: TrainOptions
+
+    @property
+    def is_done(self) -> bool:
+        """Whether an interrupted command had finished this split."""
+        return self.options.resume and (self.out / "metrics.json").is_file()
+
+    def result(self) -> SplitResult:
+        """Return what a finished run predicted. Raises CheckpointError if it is another run."""
+        path = self.out / "checkpoint.safetensors"
+        require_same(path, load_checkpoint(path).recipe, self.recipe.to_dict())
+        with np.load(self.out / "predictions.npz", allow_pickle=False) as stored:
+            return self._score(stored["logits"], stored["label"], stored["group"].tolist())
+
+    def train(self) -> SplitResult:
+        """Train through all stages, test, and write what came of it."""
+        started = time.monotonic()
+        recipe, fabric = self.recipe, self.fabric
+        fabric.seed_everything(recipe.loop.seed, verbose=False)
+        windows = self._read_windows()
+        network = make_network(recipe, len(self.scenes), windows.train.features.shape[1])
+        frozen = take_over(network, recipe.transfer, self.options.backbone)
+        self._say_what(windows, network)
+
+        # Stage 1, and where the recipe has one, stages 2 and 3.
+        writer = make_writer(self.out / "tensorboard") if fabric.is_global_zero else None
+        identity = {
+            "recipe": recipe.to_dict(),
+            "split": self.split.name,
+            "data": windows.digest(),
+        }
+        place = partial(
+            Place, self.out, identity=identity, resume=self.options.resume, writer=writer
+        )
+        data = StageData(
+            windows.train,
+            windows.weights,
+            windows.validation,
+            windows.unlabelled,
+            Augmenter(
+                recipe.augment,
+                mel_mean=windows.scale.mean,
+                mel_std=windows.scale.std,
+                limits=windows.scale.limits,
+                frames_per_second=FeatureConfig().frames_per_second,
+            ),
+        )
+        save = partial(self._save, network.config, windows)
+        metrics: dict[str, Any] = {}
+        has_more = recipe.semi.epochs > 0 and len(windows.unlabelled) > 0
+        if recipe.semi.epochs > 0 and not has_more:
+            say(fabric, "no clip without label on the training side: stage 1 is all there is")
+        if self.options.resume and (self.out / "stage1.safetensors").is_file():
+            stage1 = load_checkpoint(self.out / "stage1.safetensors")
+            network.load_state_dict(stage1.state_dict)
+            metrics["stage1"] = stage1.metrics
+        else:
+            task = first_stage(network, data, frozen)
+            fitted = run_stage(fabric, task, recipe, place(stage=1), save)
+            network.load_state_dict(fitted.state_dict)
+            if has_more:
+                metrics["stage1"] = self._stage_metrics(network, windows, fitted)
+                save(fitted.state_dict, metrics=metrics["stage1"], name="stage1.safetensors")
+        if has_more:
+            pseudo, target = pseudo_label(fabric, network, windows.unlabelled, recipe.semi)
+            metrics["num_pseudo_labelled"] = len(pseudo)
+            say(fabric, f"stage 3: {len(pseudo)} of {len(windows.unlabelled)} windows labelled")
+            task = joint_stage(network, data, pseudo, target, recipe.semi, frozen)
+            third = third_stage_recipe(recipe)
+            fitted = run_stage(fabric, task, third, place(stage=3), save)
+            network.load_state_dict(fitted.state_dict)
+        if writer is not None:
+            writer.close()
+
+        logits = self._predict(network, windows.test)
+        result = self._score(logits, windows.test.label, windows.test.group)
+        temperature = self._fit_temperature(network, windows.validation)
+        metrics |= self._run_metrics(result.scores, fitted, temperature)
+        metrics["parameters"] = count_parameters(network)
+        metrics["seconds"] = round(time.monotonic() - started, 1)
+        if fabric.is_global_zero:
+            save(fitted.state_dict, metrics=metrics, temperature=temperature or 1.0)
+            calibration = draw_windows(windows.train, recipe)
+            save_windows(
+                self.out / "windows.safetensors", calibration=calibration, test=windows.test
+            )
+            save_predictions(self.out / "predictions.npz", logits, windows.test)
+            write_json(self.out / "metrics.json", metrics)
+            print_split(self.split, metrics, result.scores, self.out)
+        return result
+
+    def _read_windows(self) -> SplitWindows:
+        recipe, split = self.recipe, self.split
+        train_clips = split.train
+        validation_clips: list[Clip] = []
+        if recipe.loop.validation_share > 0.0:
+            train_clips, validation_clips = hold_out(
+                train_clips, recipe.loop.validation_share, recipe.loop.seed, split.held_out_by
+            )
+        validating = {clip.group for clip in validation_clips}
+        if split.held_out_by == "clip":  # there, neighbours are on both sides by design
+            validating = set()
+        unlabelled_clips = [
+            clip
+            for clip in (split.unlabelled if recipe.semi.epochs else [])
+            if clip.group not in validating
+        ]
+        pieces, log_mels = self.features.read(train_clips, recipe.data.train_hop_s)
+        weights = sampling_weights(pieces, recipe.data.balance)
+        scale = measure_standardization(log_mels, weights, recipe.network.standardized_range)
+
+        cities = {clip.context.city for clip in train_clips}
+
+        def read(clips: Sequence[Clip]) -> Windows:
+            found, some = self.features.read(clips, recipe.data.test_hop_s)
+            return make_windows(forget_cities(found, cities), some, scale, self.scenes)
+
+        return SplitWindows(
+            train=make_windows(pieces, log_mels, scale, self.scenes),
+            weights=weights,
+            validation=read(validation_clips) if validation_clips else None,
+            unlabelled=read(unlabelled_clips),
+            test=read(split.test),
+            scale=scale,
+            train_clips=train_clips,
+        )
+
+    def _say_what(self, windows: SplitWindows, network: SceneNetwork) -> None:
+        validation = 0 if windows.validation is None else len(windows.validation)
+        say(
+            self.fabric,
+            f"{self.split.name}: {len(windows.train)} training windows of "
+            f"{len(windows.train_clips)} clips, {len(windows.unlabelled)} without label, "
+            f"{validation} validation windows, {len(windows.test)} test windows of "
+            f"{len(self.split.test)} clips, {count_parameters(network):,} parameters",
+        )
+
+    def _predict(self, network: SceneNetwork, windows: Windows) -> npt.NDArray[np.float32]:
+        return predict(network, network, windows, self.fabric.device).numpy()
+
+    def _score(
+        self, logits: npt.NDArray[np.float32], label: npt.NDArray[np.int64], group: list[str]
+    ) -> SplitResult:
+        predicted = logits.argmax(axis=1)
+        scores = score(self.scenes, label, predicted, group, seed=self.recipe.loop.seed)
+        return SplitResult(label, predicted, group, scores)
+
+    def _fit_temperature(self, network: SceneNetwork, validation: Windows | None) -> float | None:
+        """The temperature that makes confidence on validation windows true; None without any."""
+        if validation is None:
+            return None
+        return fit_temperature(self._predict(network, validation), validation.label)
+
+    def _stage_metrics(
+        self, network: SceneNetwork, windows: SplitWindows, fitted: Fitted
+    ) -> dict[str, Any]:
+        test = windows.test
+        scores = self._score(self._predict(network, test), test.label, test.group).scores
+        return {"test": scores.to_dict(), "epoch": fitted.epoch, "epochs_run": fitted.epochs_run}
+
+    def _save(
+        self,
+        network: NetworkConfig,
+        windows: SplitWindows,
+        weights: StateDict,
+        epoch: int = 0,
+        *,
+        metrics: dict[str, Any] | None = None,
+        temperature: float = 1.0,
+        name: str = "checkpoint.safetensors",
+    ) -> None:
+        """Write a checkpoint; only the first process does."""
+        if not self.fabric.is_global_zero:
+            return
+        checkpoint = describe(
+            self.recipe,
+            network,
+            self.scenes,
+            windows.train_clips,
+            windows.scale,
+            weights,
+            {"epoch": epoch} if metrics is None else metrics,
+        )
+        save_checkpoint(self.out / name, replace(checkpoint, temperature=temperature))
+
+    def _run_metrics(
+        self, scores: Scores, fitted: Fitted, temperature: float | None
+    ) -> dict[str, Any]:
+        """Collect what metrics.json and the checkpoint remember of a run."""
+        controls = metadata_controls(self.split.train, self.split.test)
+        return {
+            "recipe": self.recipe.name,
+            "split": self.split.name,
+            "protocol": self.options.protocol,
+            "train_clips": count_sources(self.split.train),
+            "train_scenes": sorted({str(clip.scene) for clip in self.split.train}),
+            "test_clips": count_sources(self.split.test),
+            "test_is_fair": self.split.is_fair_test,
+            "test": scores.to_dict(),
+            "controls": None if controls is None else controls.to_dict(),
+            "controls_line": controls.line() if controls and controls.is_leaky else None,
+            "temperature": temperature,
+            "epoch": fitted.epoch,
+            "epochs_run": fitted.epochs_run,
+            "validation_macro_recall": fitted.validation_macro_recall,
+            "fit_seconds": round(fitted.seconds, 1),
+            "seed": self.recipe.loop.seed,
+            "versions": versions(),
+        }
+
+
+def make_network(recipe: Recipe, num_scenes: int, num_frames: int) -> SceneNetwork:
+    """Build the recipe's network with fresh weights."""
+    try:
+        config = NetworkConfig(
+            variant=recipe.network.variant,
+            fusion=recipe.network.fusion,
+            num_scenes=num_scenes,
+            num_cities=len(CITIES) + 1,
+            num_frames=num_frames,
+            num_mels=FeatureConfig().num_mels,
+            cell_frames=recipe.network.cell_frames or None,
+        )
+    except ValueError as error:
+        raise DataError(f"the recipe's network does not fit its windows: {error}") from error
+    # Channels last, as oneDNN and tensor cores want them: four times as fast on a CPU.
+    return build(config).to(memory_format=torch.channels_last)  # type: ignore[no-any-return,call-overload]
+
+
+def describe(
+    recipe: Recipe,
+    network: NetworkConfig,
+    scenes: tuple[str, ...],
+    train_clips: Sequence[Clip],
+    scale: Standardization,
+    weights: StateDict,
+    metrics: dict[str, Any],
+) -> Checkpoint:
+    """Put together what the checkpoint says about its network."""
+    heard_in = {clip.context.city for clip in train_clips}
+    return Checkpoint(
+        state_dict=weights,
+        network=network,
+        features=FeatureConfig(),
+        scenes=scenes,
+        cities=CITIES,
+        trained_cities=tuple(city for city in CITIES if city in heard_in)
+        if network.uses_context
+        else (),
+        window_s=recipe.data.window_s,
+        mel_mean=scale.mean,
+        mel_std=scale.std,
+        standardized_range=scale.limits,
+        recipe=recipe.to_dict(),
+        versions=versions(),
+        metrics=metrics,
+        name=recipe.name,
+        licence=recipe.licence,
+    )
+
+
+def draw_windows(train: Windows, recipe: Recipe) -> Windows:
+    """Draw the training windows that calibrate the int8 ranges."""
+    rng = np.random.default_rng(recipe.loop.seed)
+    count = min(NUM_CALIBRATION_WINDOWS, len(train))
+    return train.take(np.sort(rng.choice(len(train), count, replace=False)))
+
+
+def save_predictions(path: Path, logits: npt.NDArray[np.float32], windows: Windows) -> None:
+    """Write what was predicted of which windows, whole or not at all."""
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, logits=logits, label=windows.label, group=np.array(windows.group))
+
+
+def say(fabric: Fabric, text: str) -> None:
+    """Print progress on stderr, once."""
+    if fabric.is_global_zero:
+        print(text, file=sys.stderr)
