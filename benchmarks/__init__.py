@@ -1,1 +1,1 @@
-"""Numbers measured on devices: nothing is here yet; see docs/architecture.md."""
+"""Numbers about speed: of training here; of devices, nothing yet (docs/architecture.md)."""

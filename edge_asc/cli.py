@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from edge_asc import __version__
+from edge_asc.commands.audit import audit
 from edge_asc.commands.classify import classify_files
 from edge_asc.commands.data import data
 from edge_asc.commands.download import download
@@ -67,6 +68,7 @@ for _command in (
     show_model,
     synth,
     data,
+    audit,
     train,
     evaluate,
     table3,

@@ -14,7 +14,19 @@ import edge_asc
 from edge_asc.cli import main
 from edge_asc.errors import AudioError
 
-COMMANDS = ["classify", "devices", "evaluate", "export", "info", "listen", "synth", "train"]
+COMMANDS = [
+    "audit",
+    "classify",
+    "data",
+    "devices",
+    "evaluate",
+    "export",
+    "info",
+    "listen",
+    "synth",
+    "table3",
+    "train",
+]
 
 
 def test_version() -> None:

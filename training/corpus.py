@@ -143,7 +143,7 @@ def hide_labels(split: Split, share: float, seed: int) -> Split:
     """
     if share >= 1.0:
         return split
-    hidden, kept = hold_out(split.train, share, seed, split.held_out_by)
+    kept, hidden = hold_out(split.train, 1.0 - share, seed, split.held_out_by)
     return replace(
         split,
         train=kept,

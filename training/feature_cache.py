@@ -16,26 +16,23 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import multiprocessing
 import os
-import sys
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from edge_asc.atomic import atomic_path
 from edge_asc.audio import read_audio
 from edge_asc.errors import AudioError, DataError
 from edge_asc.features import FeatureConfig, log_mel
 from edge_asc.training.datasets import Clip
+from edge_asc.training.datasets.parallel import map_in_processes
 from edge_asc.windows import fit_to_window
 
 CACHE_VERSION = 2
@@ -167,8 +164,11 @@ class FeatureCache:
     def _compute(self, tasks: Sequence[_Task], num_workers: int) -> None:
         """Compute and store `tasks`; raise DataError at the end if some could not be."""
         work = partial(compute_window, config=self.config, window_s=self.window_s)
-        results = _in_processes(work, tasks, num_workers) if num_workers > 1 else map(work, tasks)
-        errors = [error for error in _with_progress(results, len(tasks)) if error is not None]
+        chunk = max(1, min(32, len(tasks) // (4 * num_workers)))
+        results = map_in_processes(
+            work, tasks, "features: clip", num_workers=num_workers, chunk_size=chunk
+        )
+        errors = [error for error in results if error is not None]
         if errors:
             raise DataError(
                 f"{len(errors)} of {len(tasks)} clips could not be used: {'; '.join(errors[:3])}"
@@ -206,23 +206,3 @@ def _explain(error: OSError, folder: Path) -> DataError:
         f"features cannot be kept in {folder}: {reason}; make room, or name another folder in "
         "EDGE_ASC_CACHE (what is cached already stays valid)"
     )
-
-
-def _in_processes(
-    work: partial[str | None], tasks: Sequence[_Task], num_workers: int
-) -> Iterator[str | None]:
-    # Fresh interpreters: forking one in which torch has started threads can hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(num_workers, len(tasks)), mp_context=context) as pool:
-        yield from pool.map(work, tasks, chunksize=max(1, min(32, len(tasks) // (4 * num_workers))))
-
-
-def _with_progress(results: Iterator[str | None], total: int) -> Iterator[str | None]:
-    """`results` with a bar on a terminal, elsewhere with a line at every tenth (both on stderr)."""
-    if sys.stderr.isatty():
-        yield from tqdm(results, total=total, desc="features", unit="clip", file=sys.stderr)
-        return
-    for done, result in enumerate(results, start=1):
-        if done * 10 // total > (done - 1) * 10 // total:
-            print(f"features: clip {done} of {total}", file=sys.stderr, flush=True)
-        yield result

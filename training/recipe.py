@@ -148,9 +148,7 @@ class AugmentRecipe:
         }
         for key, (low, high) in allowed.items():
             if not low <= getattr(self, key) <= high:
-                raise DataError(
-                    f"{key} must be {low:g} to {high:g}, got {getattr(self, key)!r}"
-                )
+                raise DataError(f"{key} must be {low:g} to {high:g}, got {getattr(self, key)!r}")
 
 
 @dataclass(frozen=True, slots=True)

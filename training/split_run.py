@@ -26,17 +26,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from lightning_fabric import Fabric
+from torch import nn
 
 from edge_asc.atomic import atomic_path
-from edge_asc.errors import DataError
 from edge_asc.features import FeatureConfig
-from edge_asc.scenes import CITIES
 from edge_asc.training.augment import Augmenter
 from edge_asc.training.calibration import fit_temperature
 from edge_asc.training.checkpoint import (
-    Checkpoint,
     Windows,
     load_checkpoint,
     save_checkpoint,
@@ -54,7 +51,8 @@ from edge_asc.training.corpus import (
 from edge_asc.training.datasets import Clip
 from edge_asc.training.loop import Fitted, make_writer, predict
 from edge_asc.training.metrics import Scores, score
-from edge_asc.training.models import NetworkConfig, SceneNetwork, build, count_parameters
+from edge_asc.training.models import NetworkConfig, SceneNetwork, count_parameters
+from edge_asc.training.network_setup import describe, draw_windows, make_network
 from edge_asc.training.optimization import StateDict
 from edge_asc.training.recipe import Recipe
 from edge_asc.training.run_report import (
@@ -74,39 +72,9 @@ from edge_asc.training.stages import (
     run_stage,
     third_stage_recipe,
 )
+from edge_asc.training.train_options import TrainOptions
 from edge_asc.training.training_state import require_same
 from edge_asc.training.transfer import take_over
-
-NUM_CALIBRATION_WINDOWS = 512
-
-
-@dataclass(frozen=True, slots=True)
-class TrainOptions:
-    """What the command line adds to a recipe."""
-
-    data: list[Path]
-    """Folders with a data set each."""
-    out: Path
-    """Folder for the run: new or empty, or with `resume` that of an interrupted run."""
-    train_folds: list[str] | None = None
-    """Folds to train on; None = all that are not tested."""
-    test_folds: list[str] | None = None
-    """Folds to test on; ["all"] = each in turn; ["none"] = train on everything."""
-    protocol: str | None = None
-    """Draw the splits by this protocol instead (docs/audit.md)."""
-    part: int | None = None
-    """Only the protocol's split of this number, counted from 1."""
-    backbone: Path | None = None
-    """Checkpoint to begin with, where the recipe asks for one."""
-    resume: bool = False
-    device: str = "cpu"
-    """"cpu", "cuda", "mps" or "auto"."""
-    num_devices: int = 1
-    """Processes, each on a device of its own (or on cores of its own)."""
-    seed: int | None = None
-    """Replaces the recipe's, as do the next two."""
-    epochs: int | None = None
-    labelled_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,57 +130,7 @@ class SplitRun:
         network = make_network(recipe, len(self.scenes), windows.train.features.shape[1])
         frozen = take_over(network, recipe.transfer, self.options.backbone)
         self._say_what(windows, network)
-
-        # Stage 1, and where the recipe has one, stages 2 and 3.
-        writer = make_writer(self.out / "tensorboard") if fabric.is_global_zero else None
-        identity = {
-            "recipe": recipe.to_dict(),
-            "split": self.split.name,
-            "data": windows.digest(),
-        }
-        place = partial(
-            Place, self.out, identity=identity, resume=self.options.resume, writer=writer
-        )
-        data = StageData(
-            windows.train,
-            windows.weights,
-            windows.validation,
-            windows.unlabelled,
-            Augmenter(
-                recipe.augment,
-                mel_mean=windows.scale.mean,
-                mel_std=windows.scale.std,
-                limits=windows.scale.limits,
-                frames_per_second=FeatureConfig().frames_per_second,
-            ),
-        )
-        save = partial(self._save, network.config, windows)
-        metrics: dict[str, Any] = {}
-        has_more = recipe.semi.epochs > 0 and len(windows.unlabelled) > 0
-        if recipe.semi.epochs > 0 and not has_more:
-            say(fabric, "no clip without label on the training side: stage 1 is all there is")
-        if self.options.resume and (self.out / "stage1.safetensors").is_file():
-            stage1 = load_checkpoint(self.out / "stage1.safetensors")
-            network.load_state_dict(stage1.state_dict)
-            metrics["stage1"] = stage1.metrics
-        else:
-            task = first_stage(network, data, frozen)
-            fitted = run_stage(fabric, task, recipe, place(stage=1), save)
-            network.load_state_dict(fitted.state_dict)
-            if has_more:
-                metrics["stage1"] = self._stage_metrics(network, windows, fitted)
-                save(fitted.state_dict, metrics=metrics["stage1"], name="stage1.safetensors")
-        if has_more:
-            pseudo, target = pseudo_label(fabric, network, windows.unlabelled, recipe.semi)
-            metrics["num_pseudo_labelled"] = len(pseudo)
-            say(fabric, f"stage 3: {len(pseudo)} of {len(windows.unlabelled)} windows labelled")
-            task = joint_stage(network, data, pseudo, target, recipe.semi, frozen)
-            third = third_stage_recipe(recipe)
-            fitted = run_stage(fabric, task, third, place(stage=3), save)
-            network.load_state_dict(fitted.state_dict)
-        if writer is not None:
-            writer.close()
-
+        fitted, metrics = self._run_stages(windows, network, frozen)
         logits = self._predict(network, windows.test)
         result = self._score(logits, windows.test.label, windows.test.group)
         temperature = self._fit_temperature(network, windows.validation)
@@ -220,7 +138,13 @@ class SplitRun:
         metrics["parameters"] = count_parameters(network)
         metrics["seconds"] = round(time.monotonic() - started, 1)
         if fabric.is_global_zero:
-            save(fitted.state_dict, metrics=metrics, temperature=temperature or 1.0)
+            self._save(
+                network.config,
+                windows,
+                fitted.state_dict,
+                metrics=metrics,
+                temperature=temperature or 1.0,
+            )
             calibration = draw_windows(windows.train, recipe)
             save_windows(
                 self.out / "windows.safetensors", calibration=calibration, test=windows.test
@@ -229,6 +153,72 @@ class SplitRun:
             write_json(self.out / "metrics.json", metrics)
             print_split(self.split, metrics, result.scores, self.out)
         return result
+
+    def _run_stages(
+        self, windows: SplitWindows, network: SceneNetwork, frozen: nn.Module | None
+    ) -> tuple[Fitted, dict[str, Any]]:
+        """Stage 1 and, where the recipe has them and there is sound for them, stages 2 and 3.
+
+        Leaves the final weights in `network`; returns them with what was measured on the way.
+        """
+        fabric, recipe, semi = self.fabric, self.recipe, self.recipe.semi
+        writer = make_writer(self.out / "tensorboard") if fabric.is_global_zero else None
+        identity, resume = self._identity(windows), self.options.resume
+        place = partial(Place, self.out, identity=identity, resume=resume, writer=writer)
+        data = self._stage_data(windows)
+        save = partial(self._save, network.config, windows)
+        metrics: dict[str, Any] = {}
+        has_more = semi.epochs > 0 and len(windows.unlabelled) > 0
+        if semi.epochs > 0 and not has_more:
+            say(fabric, "no clip without label on the training side: stage 1 is all there is")
+
+        stage1_path = self.out / "stage1.safetensors"
+        if resume and stage1_path.is_file():
+            stage1 = load_checkpoint(stage1_path)
+            require_same(stage1_path, stage1.recipe, recipe.to_dict())
+            network.load_state_dict(stage1.state_dict)
+            metrics["stage1"] = stage1.metrics
+        else:
+            task = first_stage(network, data, frozen)
+            fitted = run_stage(fabric, task, recipe, place(stage=1), save)
+            network.load_state_dict(fitted.state_dict)
+            if has_more:
+                metrics["stage1"] = self._stage_metrics(network, windows, fitted)
+                save(fitted.state_dict, metrics=metrics["stage1"], name=stage1_path.name)
+        if has_more:
+            pseudo, target = pseudo_label(fabric, network, windows.unlabelled, semi)
+            metrics["num_pseudo_labelled"] = len(pseudo)
+            say(fabric, f"stage 3: {len(pseudo)} of {len(windows.unlabelled)} windows labelled")
+            task = joint_stage(network, data, pseudo, target, semi, frozen)
+            fitted = run_stage(fabric, task, third_stage_recipe(recipe), place(stage=3), save)
+            network.load_state_dict(fitted.state_dict)
+        if writer is not None:
+            writer.close()
+        return fitted, metrics
+
+    def _identity(self, windows: SplitWindows) -> dict[str, Any]:
+        """What an interrupted run must share with its continuation."""
+        backbone = self.options.backbone
+        return {
+            "recipe": self.recipe.to_dict(),
+            "split": self.split.name,
+            "data": windows.digest(),
+            "backbone": None
+            if backbone is None
+            else hashlib.sha256(backbone.read_bytes()).hexdigest()[:16],
+        }
+
+    def _stage_data(self, windows: SplitWindows) -> StageData:
+        augment = Augmenter(
+            self.recipe.augment,
+            mel_mean=windows.scale.mean,
+            mel_std=windows.scale.std,
+            limits=windows.scale.limits,
+            frames_per_second=FeatureConfig().frames_per_second,
+        )
+        return StageData(
+            windows.train, windows.weights, windows.validation, windows.unlabelled, augment
+        )
 
     def _read_windows(self) -> SplitWindows:
         recipe, split = self.recipe, self.split
@@ -348,63 +338,6 @@ class SplitRun:
             "seed": self.recipe.loop.seed,
             "versions": versions(),
         }
-
-
-def make_network(recipe: Recipe, num_scenes: int, num_frames: int) -> SceneNetwork:
-    """Build the recipe's network with fresh weights."""
-    try:
-        config = NetworkConfig(
-            variant=recipe.network.variant,
-            fusion=recipe.network.fusion,
-            num_scenes=num_scenes,
-            num_cities=len(CITIES) + 1,
-            num_frames=num_frames,
-            num_mels=FeatureConfig().num_mels,
-            cell_frames=recipe.network.cell_frames or None,
-        )
-    except ValueError as error:
-        raise DataError(f"the recipe's network does not fit its windows: {error}") from error
-    # Channels last, as oneDNN and tensor cores want them: four times as fast on a CPU.
-    return build(config).to(memory_format=torch.channels_last)  # type: ignore[no-any-return,call-overload]
-
-
-def describe(
-    recipe: Recipe,
-    network: NetworkConfig,
-    scenes: tuple[str, ...],
-    train_clips: Sequence[Clip],
-    scale: Standardization,
-    weights: StateDict,
-    metrics: dict[str, Any],
-) -> Checkpoint:
-    """Put together what the checkpoint says about its network."""
-    heard_in = {clip.context.city for clip in train_clips}
-    return Checkpoint(
-        state_dict=weights,
-        network=network,
-        features=FeatureConfig(),
-        scenes=scenes,
-        cities=CITIES,
-        trained_cities=tuple(city for city in CITIES if city in heard_in)
-        if network.uses_context
-        else (),
-        window_s=recipe.data.window_s,
-        mel_mean=scale.mean,
-        mel_std=scale.std,
-        standardized_range=scale.limits,
-        recipe=recipe.to_dict(),
-        versions=versions(),
-        metrics=metrics,
-        name=recipe.name,
-        licence=recipe.licence,
-    )
-
-
-def draw_windows(train: Windows, recipe: Recipe) -> Windows:
-    """Draw the training windows that calibrate the int8 ranges."""
-    rng = np.random.default_rng(recipe.loop.seed)
-    count = min(NUM_CALIBRATION_WINDOWS, len(train))
-    return train.take(np.sort(rng.choice(len(train), count, replace=False)))
 
 
 def save_predictions(path: Path, logits: npt.NDArray[np.float32], windows: Windows) -> None:

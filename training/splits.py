@@ -239,16 +239,18 @@ def _deal(
 def hold_out(
     clips: Sequence[Clip], share: float, seed: int, by: Grouping
 ) -> tuple[list[Clip], list[Clip]]:
-    """Divide `clips` into the rest and about a `share` of each scene, groups whole.
+    """Divide `clips` into the rest and about a `share` of them, groups whole.
 
-    A scene never loses its last group to the held-out side, so a scene of few groups may be absent
-    there. By "clip", a random share of the clips of each scene is held out.
+    Scenes are as balanced as their groups allow: one of few groups gives one whole or none, and
+    never its last. By "clip", a random share of the clips of each scene is held out.
 
     Raises DataError for unlabelled clips, a grouping that the clips do not tell, and where no
     group can be spared.
     """
-    if any(clip.scene is None for clip in clips):
-        raise DataError("unlabelled clips cannot be held out to validate on; leave them out first")
+    if not clips or any(clip.scene is None for clip in clips):
+        raise DataError(
+            "only labelled clips can be held out, and at least one is needed; leave out the others"
+        )
     if not 0.0 < share < 1.0:
         raise ValueError(f"share must be in (0, 1), got {share}")
     names, index = np.unique(np.asarray(grouping_keys(clips, by)), return_inverse=True)
@@ -257,7 +259,7 @@ def hold_out(
     num_deals = _num_deals(len(names))
     picks = [_pick(counts, share, rng.permutation(len(names))) for _ in range(num_deals)]
     totals = counts.sum(axis=0)
-    held = min(picks, key=lambda pick: np.square(counts[pick].sum(axis=0) / totals - share).sum())
+    held = min(picks, key=lambda pick: _misfit(counts[pick].sum(axis=0), totals, share))
     if not held:
         raise DataError(
             f"no {by} can be held out of {len(names)}: each is the only one of its scene, or far"
@@ -269,14 +271,23 @@ def hold_out(
 
 
 def _pick(counts: npt.NDArray[np.float64], share: float, order: Iterable[int]) -> list[int]:
-    """Rows of `counts`, tried in `order`, that bring every column nearer to `share` of its sum."""
+    """Rows of `counts`, tried in `order`, that bring what is held out nearer to `share`."""
     totals, left = counts.sum(axis=0), (counts > 0).sum(axis=0)
     picked: list[int] = []
     have = np.zeros_like(totals)
     for row in order:
         more = have + counts[row]
-        gain = np.square(have / totals - share).sum() - np.square(more / totals - share).sum()
-        if gain > 0 and np.all(left[counts[row] > 0] > 1):
+        is_nearer = _misfit(more, totals, share) < _misfit(have, totals, share)
+        if is_nearer and np.all(left[counts[row] > 0] > 1):
             picked.append(int(row))
             have, left = more, left - (counts[row] > 0)
     return picked
+
+
+def _misfit(held: npt.NDArray[np.float64], totals: npt.NDArray[np.float64], share: float) -> float:
+    """How far the held-out clips a scene are from `share`: of all clips first, then of each scene.
+
+    Were each scene as important as the whole, a scene of two groups would never give one.
+    """
+    whole = len(totals) * np.square(held.sum() / totals.sum() - share)
+    return float(whole + 0.1 * np.square(held / totals - share).sum())

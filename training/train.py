@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from lightning_fabric import Fabric
@@ -21,8 +20,9 @@ from edge_asc.training.datasets import Clip
 from edge_asc.training.protocols import protocol_splits
 from edge_asc.training.recipe import Recipe, load_recipe
 from edge_asc.training.run_report import report_folds
-from edge_asc.training.split_run import SplitRun, TrainOptions
+from edge_asc.training.split_run import SplitRun
 from edge_asc.training.splits import Split
+from edge_asc.training.train_options import TrainOptions, override
 
 
 def train_command(recipe: str, options: TrainOptions) -> None:
@@ -87,21 +87,6 @@ def used_clips(splits: Sequence[Split], recipe: Recipe) -> list[Clip]:
         for clip in (*split.train, *split.test, *unlabelled):
             found[clip.path, clip.start_s, clip.duration_s] = clip
     return list(found.values())
-
-
-def override(recipe: Recipe, options: TrainOptions) -> Recipe:
-    """Return `recipe` with what the command line replaces."""
-    loop, data, semi = recipe.loop, recipe.data, recipe.semi
-    if options.seed is not None:
-        loop = replace(loop, seed=options.seed)
-    if options.epochs is not None:
-        if options.epochs < 1:
-            raise DataError(f"epochs must be at least 1, got {options.epochs}")
-        loop = replace(loop, epochs=options.epochs)
-        semi = replace(semi, epochs=min(semi.epochs, options.epochs))
-    if options.labelled_share is not None:
-        data = replace(data, labelled_share=options.labelled_share)
-    return replace(recipe, loop=loop, data=data, semi=semi)
 
 
 def launch(options: TrainOptions, recipe: Recipe) -> Fabric:

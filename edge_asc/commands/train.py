@@ -64,8 +64,8 @@ def train(
     RECIPE is the name of one that is shipped, or a TOML file.
     """
     with packages("train"):
-        from edge_asc.training.split_run import TrainOptions
         from edge_asc.training.train import train_command
+        from edge_asc.training.train_options import TrainOptions
 
         train_command(
             recipe,

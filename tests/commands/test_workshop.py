@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import soundfile
 
-from edge_asc.training.split_run import TrainOptions
+from edge_asc.training.train_options import TrainOptions
 
 Calls = list[tuple[tuple[Any, ...], dict[str, Any]]]
 

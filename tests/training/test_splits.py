@@ -175,7 +175,7 @@ def test_seeds_deal_differently_and_evenly():
 
 @given(CLIPS_OF_GROUPS, st.integers(0, 99))
 def test_a_scene_never_loses_its_last_group(groups, seed):
-    clips = [c for c in made_of(groups) if c.scene is not None]
+    clips = [c for c in made_of([*groups, (1, 0)]) if c.scene is not None]
     scenes = {c.scene for c in clips}
     try:
         rest, held = hold_out(clips, 0.2, seed, "visit")
@@ -202,7 +202,8 @@ def test_what_cannot_be_held_out():
     only = [clip("a", "bus"), clip("b", "bar")]
     with pytest.raises(DataError, match="no visit can be held out of 2: each is the only one"):
         hold_out(only, 0.2, 0, "visit")
-    with pytest.raises(DataError, match="unlabelled clips cannot be held out"):
-        hold_out([clip("a", None)], 0.2, 0, "visit")
+    for clips in ([], [clip("a", None)]):
+        with pytest.raises(DataError, match="only labelled clips can be held out"):
+            hold_out(clips, 0.2, 0, "visit")
     with pytest.raises(ValueError, match="got 1"):
         hold_out(only, 1, 0, "visit")

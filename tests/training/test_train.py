@@ -14,8 +14,8 @@ import torch
 from edge_asc.errors import CheckpointError, DataError
 from edge_asc.training.checkpoint import load_checkpoint, load_windows
 from edge_asc.training.evaluate import evaluate_command
-from edge_asc.training.split_run import TrainOptions
 from edge_asc.training.train import train_command
+from edge_asc.training.train_options import TrainOptions
 from edge_asc.training.training_state import save_state
 
 RECIPE = """

@@ -24,6 +24,7 @@ from edge_asc.scenes import SCENES, display_name
 from edge_asc.training.datasets import cas2023, cochlscene, tau2020
 from edge_asc.training.datasets.harmonise import COCHLSCENE, TAU2020
 from edge_asc.training.datasets.parallel import map_in_processes
+from edge_asc.training.datasets.registry import SYNTHETIC_MARK
 from edge_asc.training.datasets.sound_parts import SAMPLE_RATE_HZ, samples_in
 from edge_asc.training.datasets.synthetic import (
     CORPUS,
@@ -73,6 +74,7 @@ def write_layout(
         write_cas2023(
             out, visits_per_scene, clips_per_visit, clip_s, unlabelled_share, seed, num_workers
         )
+        _mark(out)
         return
     if layout not in LAYOUTS:
         raise DataError(f"layout must be one of {', '.join(LAYOUTS)}, got {layout!r}")
@@ -90,6 +92,14 @@ def write_layout(
         return
     write = write_tau2020 if layout == "tau2020" else write_cochlscene
     write(out, visits_per_scene, clips_per_visit, clip_s, seed, num_workers)
+    _mark(out)
+
+
+def _mark(out: Path) -> None:
+    """Nobody shall take it for the real set."""
+    text = "Made sound in the layout of a published data set: no recording, no evidence.\n"
+    with atomic_path(out / SYNTHETIC_MARK) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_cas2023(

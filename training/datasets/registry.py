@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from edge_asc.errors import DataError
@@ -11,6 +12,9 @@ from edge_asc.training.datasets.folder import FolderContents, read_folder_conten
 
 SETS = ("cas2023", "tau2020", "cochlscene", "folder")
 """Three published layouts, and any folder with a table of its own (docs/data.md)."""
+
+SYNTHETIC_MARK = "SYNTHETIC.txt"
+"""A file of this name says that the sound beside it was made, not recorded."""
 
 
 def detect_set(folder: Path) -> str:
@@ -50,10 +54,20 @@ def read_set(
     `exclude` leaves out rows by their columns, as `read_folder_contents` says, and works for
     "folder" sets only. `require_audio` False: the files need not be there.
 
+    Clips of a folder with `SYNTHETIC_MARK` say that they are synthetic in their source set.
+
     Raises DataError for an unknown name and for whatever is wrong with the set.
     """
-    if name is None:
-        name = detect_set(folder)
+    contents = _read_set(folder, name or detect_set(folder), exclude, require_audio)
+    if not (folder / SYNTHETIC_MARK).is_file():
+        return contents
+    marked = [replace(c, source_set=f"{c.source_set} (synthetic)") for c in contents.clips]
+    return replace(contents, clips=marked)
+
+
+def _read_set(
+    folder: Path, name: str, exclude: Mapping[str, str] | None, require_audio: bool
+) -> FolderContents:
     if name == "folder":
         return read_folder_contents(folder, exclude=exclude, require_audio=require_audio)
     if exclude:

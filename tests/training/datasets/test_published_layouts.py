@@ -43,6 +43,7 @@ def test_cas2023_is_read_back(cas):
     assert len(clips) == 40
     assert Counter(clip.scene for clip in clips) == {None: 20} | dict.fromkeys(SCENES, 2)
     assert {clip.fold for clip in clips} == {"development"}
+    assert {clip.source_set for clip in clips} == {"cas2023 (synthetic)"}
     # One recording a visit, of consecutive slices.
     assert len({clip.group for clip in clips}) == len({clip.recording for clip in clips}) == 20
     first, second = clips[:2]
