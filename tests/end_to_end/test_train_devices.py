@@ -66,9 +66,21 @@ def train(corpus: Path, devices: int) -> np.ndarray:
     """The logits of the test windows, shape (24, 2)."""
     out = corpus.parent / f"run{devices}"
     done = subprocess.run(
-        [sys.executable, "-m", "edge_asc", "train", str(corpus.parent / "tiny.toml")]
-        + ["--data", str(corpus), "--out", str(out), "--test-fold", "2"]
-        + ["--devices", str(devices)],
+        [
+            sys.executable,
+            "-m",
+            "edge_asc",
+            "train",
+            str(corpus.parent / "tiny.toml"),
+            "--data",
+            str(corpus),
+            "--out",
+            str(out),
+            "--test-fold",
+            "2",
+            "--devices",
+            str(devices),
+        ],
         check=True,
         capture_output=True,
         text=True,
