@@ -65,22 +65,10 @@ def corpus(tmp_path) -> Path:
 def train(corpus: Path, devices: int) -> np.ndarray:
     """The logits of the test windows, shape (24, 2)."""
     out = corpus.parent / f"run{devices}"
+    recipe = str(corpus.parent / "tiny.toml")
+    options = ["--data", str(corpus), "--out", str(out), "--test-fold", "2"]
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "edge_asc",
-            "train",
-            str(corpus.parent / "tiny.toml"),
-            "--data",
-            str(corpus),
-            "--out",
-            str(out),
-            "--test-fold",
-            "2",
-            "--devices",
-            str(devices),
-        ],
+        [sys.executable, "-m", "edge_asc", "train", recipe, *options, "--devices", str(devices)],
         check=True,
         capture_output=True,
         text=True,
