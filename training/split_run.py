@@ -62,7 +62,7 @@ from edge_asc.training.run_report import (
     versions,
     write_json,
 )
-from edge_asc.training.splits import Split, hold_out
+from edge_asc.training.splits import Split, apart_from, hold_out
 from edge_asc.training.stages import (
     Place,
     StageData,
@@ -228,14 +228,9 @@ class SplitRun:
             train_clips, validation_clips = hold_out(
                 train_clips, recipe.loop.validation_share, recipe.loop.seed, split.held_out_by
             )
-        validating = {clip.group for clip in validation_clips}
-        if split.held_out_by == "clip":  # there, neighbours are on both sides by design
-            validating = set()
-        unlabelled_clips = [
-            clip
-            for clip in (split.unlabelled if recipe.semi.epochs else [])
-            if clip.group not in validating
-        ]
+        unlabelled_clips = apart_from(
+            validation_clips, split.unlabelled if recipe.semi.epochs else [], split.held_out_by
+        )
         pieces, log_mels = self.features.read(train_clips, recipe.data.train_hop_s)
         weights = sampling_weights(pieces, recipe.data.balance)
         scale = measure_standardization(log_mels, weights, recipe.network.standardized_range)

@@ -150,6 +150,15 @@ def grouping_keys(clips: Sequence[Clip], by: Grouping) -> list[str]:
     return _merge(keys, [clip.group for clip in clips])
 
 
+def apart_from(some: Sequence[Clip], clips: Sequence[Clip], by: Grouping) -> list[Clip]:
+    """Those of `clips` that share no group with `some`. Raises DataError if one does not tell."""
+    if not some:
+        return list(clips)
+    keys = grouping_keys([*some, *clips], by)
+    taken = set(keys[: len(some)])
+    return [clip for clip, key in zip(clips, keys[len(some) :], strict=True) if key not in taken]
+
+
 def _merge(keys: Sequence[str], links: Sequence[str]) -> list[str]:
     """`keys` with one and the same for all that are connected by a common link."""
     parent = {key: key for key in keys}

@@ -12,6 +12,7 @@ from edge_asc.context import SceneContext
 from edge_asc.errors import DataError
 from edge_asc.training.datasets import Clip
 from edge_asc.training.splits import (
+    apart_from,
     deal_groups,
     fold_names,
     group_folds,
@@ -207,3 +208,12 @@ def test_what_cannot_be_held_out():
             hold_out(clips, 0.2, 0, "visit")
     with pytest.raises(ValueError, match="got 1"):
         hold_out(only, 1, 0, "visit")
+
+
+def test_clips_apart_from_others_share_no_group_with_them():
+    clips = corpus()
+    some = clips[:2]  # of group bus-0
+    left = apart_from(some, clips, "visit")
+    assert {c.group for c in left} == {c.group for c in clips} - {"bus-0"}
+    assert apart_from(some, clips, "clip") == clips[2:]
+    assert apart_from([], clips, "day") == clips  # nothing to compare, so no time is needed
