@@ -22,7 +22,8 @@ from edge_asc.training.datasets import Clip
 from edge_asc.training.datasets.folder import cut_windows
 from edge_asc.training.datasets.registry import read_set
 from edge_asc.training.feature_cache import FeatureCache, LogMelArray
-from edge_asc.training.recipe import DataRecipe, Range
+from edge_asc.training.protocols import EVALUATION_FOLD
+from edge_asc.training.recipe import DataRecipe, Range, Recipe
 from edge_asc.training.splits import (
     Split,
     check_groups_apart,
@@ -81,6 +82,15 @@ def read_clips(
             "no labelled clip is left to work with; check the tables and the recipe's exclude"
         )
     return clips
+
+
+def needed_clips(clips: Sequence[Clip], recipe: Recipe) -> list[Clip]:
+    """Those of `clips` whose sound a run of `recipe` can need: unlabelled ones if it has a stage 3.
+
+    Clips set apart for a challenge's evaluation are never used.
+    """
+    usable = [clip for clip in clips if clip.fold != EVALUATION_FOLD]
+    return usable if recipe.semi.epochs else _labelled(usable)
 
 
 def scene_names(clips: Sequence[Clip], kind: str) -> tuple[str, ...]:

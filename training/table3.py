@@ -23,7 +23,7 @@ from pathlib import Path
 
 from edge_asc.errors import DataError, EdgeAscError
 from edge_asc.features import FeatureConfig
-from edge_asc.training.corpus import FeatureReader, read_clips, scene_names
+from edge_asc.training.corpus import FeatureReader, needed_clips, read_clips, scene_names
 from edge_asc.training.datasets import Clip
 from edge_asc.training.protocols import protocol_splits
 from edge_asc.training.recipe import DataRecipe, load_recipe
@@ -162,7 +162,7 @@ def run_table(table: Table) -> None:
     recipe = load_recipe("table3_scratch")
     for folders in ([options.data], options.external):
         if folders:  # once, here: the processes then only map what is cached
-            clips = read_clips(folders, DataRecipe(), with_unlabelled=folders == [options.data])
+            clips = needed_clips(read_clips(folders, DataRecipe(), with_unlabelled=True), recipe)
             FeatureReader(recipe.data.window_s, FeatureConfig()).prepare(
                 clips, recipe.data.test_hop_s
             )

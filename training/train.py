@@ -13,6 +13,7 @@ from edge_asc.training.corpus import (
     FeatureReader,
     hide_labels,
     make_splits,
+    needed_clips,
     read_clips,
     scene_names,
 )
@@ -48,9 +49,10 @@ def train_command(recipe: str, options: TrainOptions) -> None:
     ]
     features = FeatureReader(settings.data.window_s, FeatureConfig())
     with fabric.rank_zero_first():  # the first one fills the feature cache, the others map it
-        used = used_clips(splits, settings)
+        # Of all clips, whatever the split: so runs side by side map one and the same pack.
+        needed = needed_clips(clips, settings)
         for hop_s in {settings.data.train_hop_s, settings.data.test_hop_s}:
-            features.prepare(used, hop_s)
+            features.prepare(needed, hop_s)
 
     results = []
     for split in splits:
@@ -77,16 +79,6 @@ def choose_splits(clips: Sequence[Clip], recipe: Recipe, options: TrainOptions) 
             f"{options.protocol} has the parts 1 to {len(splits)}, got part {options.part}"
         )
     return [splits[options.part - 1]]
-
-
-def used_clips(splits: Sequence[Split], recipe: Recipe) -> list[Clip]:
-    """All clips whose sound is needed, each once."""
-    found = {}
-    for split in splits:
-        unlabelled = split.unlabelled if recipe.semi.epochs else []
-        for clip in (*split.train, *split.test, *unlabelled):
-            found[clip.path, clip.start_s, clip.duration_s] = clip
-    return list(found.values())
 
 
 def launch(options: TrainOptions, recipe: Recipe) -> Fabric:

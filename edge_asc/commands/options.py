@@ -53,7 +53,7 @@ data_option = click.option(
     multiple=True,
     required=True,
     metavar="DIR",
-    help="Folder with clips and a CSV; may be given more than once.",
+    help="Folder of a data set; may be given more than once.",
 )
 city_option = click.option(
     "--city",

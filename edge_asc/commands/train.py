@@ -17,7 +17,9 @@ from edge_asc.commands.options import PATH, data_option, packages, split_names
     "--out", type=PATH, required=True, metavar="RUN", help="Folder for what the run writes."
 )
 @click.option(
-    "--protocol", metavar="NAME", help="Split by visits, days, cities: see docs/audit.md."
+    "--protocol",
+    metavar="NAME",
+    help="Instead of folds: official-random, visit-2fold, visit-3fold, day-2fold, city-held-out.",
 )
 @click.option("--part", type=click.IntRange(min=1), help="Only this split of the protocol.")
 @click.option(
