@@ -97,5 +97,7 @@ def test_a_missing_name_is_an_error(tmp_path):
 
 
 def test_an_unknown_recipe_lists_the_shipped_ones():
-    with pytest.raises(DataError, match="default, edge, esc10, linear, table3_baseline"):
+    with pytest.raises(
+        DataError, match="default, edge, esc10, esc10_pretrained, linear, table3_baseline"
+    ):
         load_recipe("egde")

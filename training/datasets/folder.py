@@ -81,7 +81,8 @@ def read_folder_contents(
 ) -> FolderContents:
     """Read the table of `folder`: `csv_name`, else `clips.csv`, `recordings.csv` or the only CSV.
 
-    `exclude` maps a column to a shell pattern; rows that match any of them are left out:
+    `exclude` maps a column to a shell pattern, or to several with `|` between them; rows that match
+    any of them are left out:
     `{"licence": "CC BY-SA*"}`. An empty label is a clip without label; an empty city or time is
     unknown; without a group column each file is its own group; without a source_set column it is
     the folder's name. `require_audio` False: the files need not be there.
@@ -151,7 +152,11 @@ def _check_exclude(table: Path, patterns: Mapping[str, str], found: Sequence[str
 
 
 def _matches(values: Mapping[str, str], patterns: Mapping[str, str]) -> bool:
-    return any(fnmatchcase(values[name], pattern) for name, pattern in patterns.items())
+    return any(
+        fnmatchcase(values[name], one)
+        for name, pattern in patterns.items()
+        for one in pattern.split("|")
+    )
 
 
 def _clip(row: Row, folder: Path, columns: Mapping[str, str]) -> Clip:
