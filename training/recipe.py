@@ -47,7 +47,7 @@ class DataRecipe:
     labelled_share: float = 1.0
     """Hide the labels of all but this share of the training groups, to see what they are worth."""
     exclude: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Name of a data folder -> column -> pattern (`*`, `?`, several with `|`) of rows to leave out."""
+    """Name of a data folder -> column -> pattern (`*`, `?`, some with `|`) of rows to leave out."""
 
 
 @dataclass(frozen=True, slots=True)
