@@ -17,6 +17,7 @@ import torch
 
 from edge_asc import __version__
 from edge_asc.atomic import atomic_path
+from edge_asc.training.controls import pooled_controls
 from edge_asc.training.datasets import Clip
 from edge_asc.training.metrics import Scores, format_percent, score
 from edge_asc.training.splits import Split
@@ -44,12 +45,15 @@ def report_folds(
         [group for result in results for group in result.group],
     )
     mean, spread = float(accuracies.mean()), float(accuracies.std(ddof=1))
+    controls = pooled_controls(splits)
+    controls_line = controls.line() if controls is not None and controls.is_leaky else None
     summary = {
         "folds": {s.name: r.scores.accuracy for s, r in zip(splits, results, strict=True)},
         "mean_accuracy": mean,
         "standard_deviation_over_folds": spread,
         "test_clips": count_sources([clip for split in splits for clip in split.test]),
         "test_is_fair": all(split.is_fair_test for split in splits),
+        "controls_line": controls_line,
         "pooled": pooled.to_dict(),
         "versions": versions(),
     }
@@ -60,6 +64,8 @@ def report_folds(
     )
     print("all folds pooled:")
     print("\n".join(f"  {line}" for line in pooled.lines()))
+    if controls_line:
+        print(f"  {controls_line}")
 
 
 def print_split(split: Split, metrics: dict[str, Any], scores: Scores, out: Path) -> None:
