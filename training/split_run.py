@@ -69,6 +69,7 @@ from edge_asc.training.stages import (
     first_stage,
     joint_stage,
     pseudo_label,
+    resume_random,
     run_stage,
     third_stage_recipe,
 )
@@ -163,8 +164,8 @@ class SplitRun:
         """
         fabric, recipe, semi = self.fabric, self.recipe, self.recipe.semi
         writer = make_writer(self.out / "tensorboard") if fabric.is_global_zero else None
-        identity, resume = self._identity(windows), self.options.resume
-        place = partial(Place, self.out, identity=identity, resume=resume, writer=writer)
+        run, resume = self._identity(windows), self.options.resume
+        place = partial(Place, self.out, run=run, resume=resume, writer=writer)
         data = self._stage_data(windows)
         save = partial(self._save, network.config, windows)
         metrics: dict[str, Any] = {}
@@ -174,8 +175,8 @@ class SplitRun:
 
         stage1_path = self.out / "stage1.safetensors"
         if resume and stage1_path.is_file():
+            resume_random(place(stage=1))
             stage1 = load_checkpoint(stage1_path)
-            require_same(stage1_path, stage1.recipe, recipe.to_dict())
             network.load_state_dict(stage1.state_dict)
             metrics["stage1"] = stage1.metrics
         else:

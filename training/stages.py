@@ -54,9 +54,15 @@ class Place:
 
     folder: Path
     stage: int
-    identity: Mapping[str, Any]
+    run: Mapping[str, Any]
+    """Recipe, split and data: what a resumed run must share."""
     resume: bool
     writer: SummaryWriter | None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The run and the stage."""
+        return {**self.run, "stage": self.stage}
 
     @property
     def state_path(self) -> Path:
@@ -74,18 +80,26 @@ def run_stage(
     """Train `task` to its end, from where it was interrupted if there is a state to resume."""
     # All processes draw alike: they augment the same batches and share out their parts.
     torch.manual_seed(recipe.loop.seed + place.stage)
-    identity = {**place.identity, "stage": place.stage}
     trainer = Trainer(fabric, task, recipe.optimizer, recipe.loop)
     if place.resume and place.state_path.is_file():
-        trainer.restore(load_state(place.state_path, identity))
+        trainer.restore(load_state(place.state_path, place.identity))
 
     def keep(trainer: Trainer) -> None:
         if fabric.is_global_zero:
             if trainer.has_new_best:
                 on_best(trainer.best, trainer.epoch)
-            save_state(place.state_path, trainer.state(), identity)
+            save_state(place.state_path, trainer.state(), place.identity)
 
     return fit(trainer, writer=place.writer, on_epoch=keep)
+
+
+def resume_random(place: Place) -> None:
+    """Set torch's generator to where it stood when the finished stage at `place` ended.
+
+    Raises:
+        CheckpointError: its state is gone, or of another run.
+    """
+    torch.set_rng_state(load_state(place.state_path, place.identity).random)
 
 
 def first_stage(network: SceneNetwork, data: StageData, frozen: nn.Module | None) -> Task:

@@ -226,6 +226,22 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_same_bits(corpus, tmp_path
     assert all(torch.equal(resumed[name], value) for name, value in straight.items())
 
 
+def test_a_run_interrupted_between_its_stages_begins_stage_3_alike(corpus, tmp_path, monkeypatch):
+    recipe = write_recipe(tmp_path, "none", more=SEMI + "restart = true\n")
+    train(recipe, corpus, tmp_path / "straight", ["2"], labelled_share=0.5)
+
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("edge_asc.training.split_run.pseudo_label", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train(recipe, corpus, tmp_path / "run", ["2"], labelled_share=0.5)
+    train(recipe, corpus, tmp_path / "run", ["2"], labelled_share=0.5, resume=True)
+    straight, resumed = weights(tmp_path / "straight"), weights(tmp_path / "run")
+    assert all(torch.equal(resumed[name], value) for name, value in straight.items())
+
+
 def test_another_recipe_is_not_resumed(corpus, tmp_path):
     out = tmp_path / "run"
     train(write_recipe(tmp_path), corpus, out, ["2"], epochs=1)
