@@ -66,7 +66,7 @@ ROWS = (
     Row("table3_pretrained_early", "Pretrained + Early fusion", 97.2, 0.37),
     Row("table3_pretrained_gated", "Pretrained + Gated fusion", 97.5, 0.37),
     Row("edge", "edge, for devices"),
-    Row("linear", "linear control on mean and deviation"),
+    Row("linear", "linear control"),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ HEADER = (
     "int8 kB",
     "paper",
 )
+_WIDTH = 100
 _Predictions = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], list[str]]
 """Labels and predicted scenes, shape (N,), and groups."""
 
@@ -135,9 +137,9 @@ def lines(table: Table, parts: Sequence[Part]) -> list[str]:
             ).rstrip()
             for row in cells
         ]
-        text += ["", *_notes(part), part.control_line(), ""]
+        text += ["", *_notes(part), *textwrap.wrap(part.control_line(), _WIDTH), ""]
     text += [f"not run, needs --external: {row.title}" for row in table.skipped]
-    return [*text, PAPER_NOTE]
+    return [*text, *textwrap.wrap(PAPER_NOTE, _WIDTH)]
 
 
 PAPER_NOTE = (
