@@ -124,7 +124,7 @@ def collect(table: Table) -> list[Part]:
 
 
 def lines(table: Table, parts: Sequence[Part]) -> list[str]:
-    """The table as text, 100 columns wide."""
+    """The table as text; sentences are wrapped."""
     text = []
     for part in parts:
         cells = [list(HEADER), *(entry.cells() for entry in part.entries)]
