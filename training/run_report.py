@@ -51,6 +51,7 @@ def report_folds(
         "folds": {s.name: r.scores.accuracy for s, r in zip(splits, results, strict=True)},
         "mean_accuracy": mean,
         "standard_deviation_over_folds": spread,
+        "train_clips": count_sources(list({c for split in splits for c in split.train})),
         "test_clips": count_sources([clip for split in splits for clip in split.test]),
         "test_is_fair": all(split.is_fair_test for split in splits),
         "controls_line": controls_line,

@@ -217,9 +217,7 @@ class SplitRun:
             limits=windows.scale.limits,
             frames_per_second=FeatureConfig().frames_per_second,
         )
-        return StageData(
-            windows.train, windows.weights, windows.validation, windows.unlabelled, augment
-        )
+        return StageData(windows.train, windows.weights, windows.validation, augment)
 
     def _read_windows(self) -> SplitWindows:
         recipe, split = self.recipe, self.split

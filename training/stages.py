@@ -44,7 +44,6 @@ class StageData:
     train: Windows
     weights: npt.NDArray[np.float64] | None
     validation: Windows | None
-    unlabelled: Windows
     augment: Callable[[Batch], Batch]
 
 

@@ -66,14 +66,14 @@ def test_windows_below_the_threshold_are_left_out(network, fabric):
         pseudo_label(fabric, network, unlabelled, SemiRecipe(threshold=0.99))
 
 
-def make_data(train: Windows, network) -> StageData:
-    return StageData(train, None, None, draw_windows(4, -1), lambda batch: batch)
+def make_data(train: Windows) -> StageData:
+    return StageData(train, None, None, lambda batch: batch)
 
 
 def test_stage_3_joins_true_labels_and_soft_targets(network):
     train, pseudo = draw_windows(6, None), draw_windows(4, -1)
     target = np.full((4, 3), 1 / 3, np.float32)
-    task = joint_stage(network, make_data(train, network), pseudo, target, SemiRecipe(), None)
+    task = joint_stage(network, make_data(train), pseudo, target, SemiRecipe(), None)
     assert task.train.group == train.group + pseudo.group
     np.testing.assert_array_equal(task.target[:6], np.eye(3)[train.label])
     np.testing.assert_array_equal(task.target[6:], target)
@@ -83,7 +83,7 @@ def test_stage_3_joins_true_labels_and_soft_targets(network):
 
 def test_stage_3_can_begin_afresh(network):
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    data, windows = make_data(draw_windows(6, None), network), draw_windows(4, -1)
+    data, windows = make_data(draw_windows(6, None)), draw_windows(4, -1)
     target = np.full((4, 3), 1 / 3, np.float32)
     joint_stage(network, data, windows, target, SemiRecipe(), None)
     assert all(torch.equal(before[n], v) for n, v in network.state_dict().items())
