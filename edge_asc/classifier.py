@@ -19,6 +19,7 @@ from edge_asc.features import (
     log_mel,
     standardize,
 )
+from edge_asc.golden import allowed_error
 from edge_asc.interpreter import Network, runtime_name
 from edge_asc.model_file import ModelFile
 from edge_asc.windows import fit_to_window
@@ -285,8 +286,9 @@ class SceneClassifier:
             )
 
     def _check_golden(self, model: ModelFile) -> None:
-        """Run the windows that were kept at export and compare, within the bound stated there."""
-        bound = float(self.manifest.golden["bound_logits"])
+        """Run the windows that were kept at export: the same logits, or as near as is allowed."""
+        runtime = runtime_name()
+        allowed = allowed_error(self.manifest, runtime)
         runs = {"logits": self._run_whole}
         if self._head is not None:
             runs["streamed_logits"] = self._run_streamed
@@ -298,9 +300,10 @@ class SceneClassifier:
             }
             for name, run in runs.items():
                 error = np.abs(run(features, context) - model.golden[name][index]).max()
-                if not error <= bound:  # so that NaN is refused too
+                if not error <= allowed:  # so that NaN is refused too
+                    must = f"at most {allowed:.3g} is allowed" if allowed else "they must be equal"
                     raise ModelFileError(
-                        f"model {self.manifest.name} computes wrong results with {runtime_name()}:"
-                        f" the {name} of a window kept at export are off by {error:.3g}, allowed"
-                        f" are {bound:.3g}; use another version of the interpreter"
+                        f"model {self.manifest.name} computes wrong results with {runtime}: the"
+                        f" {name} of a window kept at export are off by {error:.3g}, {must}; use"
+                        " another version of the interpreter"
                     )

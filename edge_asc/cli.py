@@ -24,6 +24,8 @@ from edge_asc.commands.listen import listen_to_source
 from edge_asc.commands.microphones import show_devices
 from edge_asc.commands.table3 import table3
 from edge_asc.commands.train import train
+from edge_asc.commands.trust import make_key, sign_model
+from edge_asc.commands.update import update_model
 from edge_asc.commands.workshop import export, synth
 from edge_asc.errors import EdgeAscError
 
@@ -66,6 +68,9 @@ for _command in (
     classify_files,
     show_devices,
     show_model,
+    update_model,
+    make_key,
+    sign_model,
     synth,
     data,
     audit,

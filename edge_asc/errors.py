@@ -27,6 +27,18 @@ class ModelFileError(EdgeAscError):
     """A model file that is damaged, foreign, or newer than this program."""
 
 
+class SignatureError(ModelFileError):
+    """A model file that is not signed by the trusted key, or was changed since."""
+
+
+class KeyFileError(EdgeAscError):
+    """A key for signing or checking models that is missing, unsafe, or of another kind."""
+
+
+class UpdateError(EdgeAscError):
+    """A model that could not be installed, or nothing to go back to."""
+
+
 class InterpreterError(EdgeAscError):
     """No TFLite interpreter, or one that cannot run the model."""
 

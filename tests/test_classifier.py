@@ -15,6 +15,7 @@ from edge_asc.classifier import SceneClassifier, SceneEstimate
 from edge_asc.context import SceneContext
 from edge_asc.errors import ModelFileError
 from edge_asc.features import FeatureConfig, LogMelStream, Samples, log_mel
+from edge_asc.interpreter import runtime_name
 from edge_asc.model_file import ModelFile, default_model_path
 
 NOWHERE = SceneContext()
@@ -203,6 +204,54 @@ def test_wrong_golden_outputs_are_refused(model: ModelFile, name: str, error: fl
     damaged = replace(model, golden=wrong, manifest=facts)
     with pytest.raises(ModelFileError, match="computes wrong results with ai-edge-litert"):
         SceneClassifier(damaged)
+
+
+def with_golden(model: ModelFile, off_steps: int, name: str, **facts: object) -> ModelFile:
+    """`model` whose golden logits are those of this interpreter, but for `off_steps` of one."""
+    classifier = SceneClassifier(model)
+    assert classifier._head is not None
+    step = {"logits": classifier._whole, "streamed_logits": classifier._head}[name].output.scale
+    golden = dict(model.golden)
+    windows = list(zip(golden["features"], golden["city"], golden["time"], strict=True))
+    for key, run in (
+        ("logits", classifier._run_whole),
+        ("streamed_logits", classifier._run_streamed),
+    ):
+        golden[key] = np.stack(
+            [
+                run(window, {"city": city[None], "time": time[None]})
+                for window, city, time in windows
+            ]
+        )
+    golden[name][-1, 3] += np.float32(off_steps * step)
+    manifest = replace(
+        model.manifest,
+        golden=model.manifest.golden | facts,
+        sha256={"whole.tflite": f"another model: {off_steps} {name} {facts}"},
+    )
+    return replace(model, manifest=manifest, golden=golden)
+
+
+@pytest.mark.parametrize("name", ["logits", "streamed_logits"])
+def test_the_interpreter_of_the_export_must_give_the_golden_outputs_exactly(
+    model: ModelFile, name: str
+) -> None:
+    """One step of an int8 logit is the least that can differ, and 12 are within the bound."""
+    here = runtime_name()
+    with pytest.raises(ModelFileError, match=rf"{name} of a window .* they must be equal"):
+        SceneClassifier(with_golden(model, 1, name, reference=here))
+    SceneClassifier(with_golden(model, 0, name, reference=here))
+
+
+@pytest.mark.parametrize("name", ["logits", "streamed_logits"])
+def test_another_interpreter_must_come_within_its_bound(model: ModelFile, name: str) -> None:
+    facts = {"reference": "ai-edge-litert 9.9.9", "bound_logits": 0.1}  # a step is 0.036
+    with pytest.raises(ModelFileError, match=r"off by 0\.1.*, at most 0\.1 is allowed"):
+        SceneClassifier(with_golden(model, 4, name, **facts))
+    SceneClassifier(with_golden(model, 2, name, **facts))
+    measured = {"ai-edge-litert": {"version": "2.1.0", "bound_logits": 0.05}}
+    with pytest.raises(ModelFileError, match=r"off by 0\.0.*, at most 0\.05 is allowed"):
+        SceneClassifier(with_golden(model, 2, name, **facts, runtimes=measured))
 
 
 def test_golden_outputs_are_checked_once_per_process(

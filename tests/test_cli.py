@@ -22,10 +22,13 @@ COMMANDS = [
     "evaluate",
     "export",
     "info",
+    "keygen",
     "listen",
+    "sign",
     "synth",
     "table3",
     "train",
+    "update",
 ]
 
 

@@ -16,6 +16,7 @@ from edge_asc.commands.options import (
     load_classifier,
     model_option,
     time_option,
+    trust_option,
 )
 from edge_asc.errors import AudioError
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 @city_option
 @time_option
 @model_option
+@trust_option
 @click.option(
     "--format",
     "output_format",
@@ -49,6 +51,7 @@ def classify_files(
     city: str | None,
     local_time: datetime | None,
     model: Path | None,
+    trust: Path | None,
     output_format: str,
     windows: bool,
 ) -> None:
@@ -63,7 +66,7 @@ def classify_files(
     from edge_asc.recordings import classify_recording, mean_estimate
 
     context = SceneContext(city, local_time)
-    classifier = load_classifier(model)
+    classifier = load_classifier(model, trust)
     if classifier.manifest.demonstration:
         click.echo(DEMONSTRATION_NOTE, err=True)
     if note := classifier.context_note(context):

@@ -10,41 +10,60 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_asc.commands.options import DEMONSTRATION_NOTE, format_option
+from edge_asc.commands.options import (
+    DEMONSTRATION_NOTE,
+    PATH,
+    format_option,
+    read_trust,
+    trust_option,
+)
+from edge_asc.errors import ModelFileError
 from edge_asc.scenes import display_name
 
 if TYPE_CHECKING:
-    from edge_asc.model_file import ModelFile
+    from edge_asc.model_file import Manifest, ModelFile
 
 _LABEL_WIDTH = 16
 
 
 @click.command("info")
-@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.argument("model", required=False, type=PATH)
+@trust_option
 @format_option
-def show_model(model: Path | None, output_format: str) -> None:
+def show_model(model: Path | None, trust: Path | None, output_format: str) -> None:
     """Verify a model file and print its card.
 
     The card tells what the model is, what made it and how well it does. Without MODEL, that of the
-    model that is shipped with the package.
+    installed model (see `update`), else of the one that is shipped with the package.
     """
-    from edge_asc.model_file import ModelFile, default_model_path
+    from edge_asc.model_file import ModelFile
+    from edge_asc.update import model_in_use
 
-    path = model or default_model_path()
-    file = ModelFile.read(path)
+    trusted = read_trust(trust)
+    path = model or model_in_use()
+    file = ModelFile.read(path, trusted)
     if output_format == "json":
+        signature = file.signature
         values = {
             "file": str(path),
             "size_bytes": file.size_bytes,
+            "signature": signature and {"key_id": signature.key_id, "trusted": trusted is not None},
             "manifest": asdict(file.manifest),
         }
         click.echo(json.dumps(values, indent=1))
         return
-    for line in _describe(path, file):
+    try:
+        lines = list(_describe(path, file, is_trusted=trusted is not None))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(
+            f"{path}: its report or card is not as `edge-asc export` writes it"
+            f" ({type(error).__name__}: {error}); --format json shows it"
+        ) from error
+    for line in lines:
         click.echo(line)
 
 
-def _describe(path: Path, file: ModelFile) -> Iterator[str]:
+def _describe(path: Path, file: ModelFile, *, is_trusted: bool) -> Iterator[str]:
     """What people want to know of a model; `--format json` has all the rest."""
     facts, features = file.manifest, file.manifest.features
     milliseconds = 1000 / features.sample_rate_hz
@@ -55,6 +74,7 @@ def _describe(path: Path, file: ModelFile) -> Iterator[str]:
         "name": facts.name,
         "file": f"{path}, {file.size_bytes / 1e6:.3f} MB",
         "verified": f"{len(facts.sha256)} parts by SHA-256",
+        "signature": _signature(file, is_trusted),
         "scenes": ", ".join(map(display_name, facts.scenes)),
         "trained cities": ", ".join(facts.trained_cities) or "none",
         "features": f"{features.num_mels} mel bands {features.fmin_hz:g}-{features.fmax_hz:g} Hz of"
@@ -64,6 +84,7 @@ def _describe(path: Path, file: ModelFile) -> Iterator[str]:
         "window": f"{facts.window_s:g} s{cell}",
         "network": f"variant {facts.variant}, fusion {facts.fusion}, {facts.quantization}",
         "temperature": _temperature(facts.temperature),
+        "golden windows": _golden(facts),
         "recipe": str(facts.recipe.get("name", "not recorded")),
         "licence": facts.licence,
         "made with": ", ".join(f"{name} {version}" for name, version in facts.versions.items()),
@@ -71,8 +92,40 @@ def _describe(path: Path, file: ModelFile) -> Iterator[str]:
     for label, value in rows.items():
         yield f"{label:<{_LABEL_WIDTH}} {value}"
     yield from _section("parity", _parity(facts.parity))
+    yield from _section("microcontroller", _footprint(facts.footprint))
     yield from _section("measured", _evaluation(facts.card.get("evaluation", {})))
     yield from _section("card", str(facts.card.get("text", "")).splitlines())
+
+
+def _signature(file: ModelFile, is_trusted: bool) -> str:
+    if file.signature is None:
+        return "none"
+    key_id = file.signature.key_id
+    return f"by the trusted key {key_id}" if is_trusted else f"says key {key_id}; --trust checks it"
+
+
+def _golden(facts: Manifest) -> str:
+    """Which interpreters must come how near to the logits that were kept."""
+    golden = facts.golden
+    equal = facts.quantization == "int8" and golden["reference"]
+    allowed = [f"equal with {golden['reference']}"] if equal else []
+    allowed += [
+        f"within {measured['bound_logits']:.3g} with {name}"
+        for name, measured in golden["runtimes"].items()
+    ]
+    others = " with others" if allowed else ""
+    allowed.append(f"within {golden['bound_logits']:.3g}{others}")
+    return f"{golden['windows']}, logits {', '.join(allowed)}"
+
+
+def _footprint(footprint: Mapping[str, Any]) -> Iterator[str]:
+    """What each network takes in TFLite Micro, and what its flatbuffer is made of."""
+    arenas, files = footprint.get("arena_bytes", {}), footprint.get("bytes", {})
+    for network in (name for name in ("whole", "encoder", "head") if name in arenas):
+        kinds = sorted(files.get(network, {}).items(), key=lambda item: -item[1])
+        file = ", ".join(f"{kind} {size / 1000:.1f} kB" for kind, size in kinds)
+        arena = f"{network:<8} arena {arenas[network] / 1000:.1f} kB"
+        yield f"{arena}; file: {file}" if file else arena
 
 
 def _temperature(temperature: float) -> str:

@@ -20,6 +20,7 @@ from edge_asc.commands.options import (
     load_classifier,
     model_option,
     time_option,
+    trust_option,
 )
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 @city_option
 @time_option
 @model_option
+@trust_option
 @format_option
 @click.option("--fast", is_flag=True, help="Hear a recording as fast as it can be read.")
 @click.option(
@@ -77,6 +79,7 @@ def listen_to_source(
     city: str | None,
     local_time: datetime | None,
     model: Path | None,
+    trust: Path | None,
     output_format: str,
     fast: bool,
     seconds: float | None,
@@ -101,7 +104,7 @@ def listen_to_source(
     terminal = _Terminal()
     context = SceneContext(city, local_time)
     with _sigterm_as_interrupt() as terminated:
-        classifier = load_classifier(model)
+        classifier = load_classifier(model, trust)
         audio = open_source(
             source,
             preferred_rate_hz=classifier.sample_rate_hz,

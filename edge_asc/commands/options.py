@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from edge_asc.scenes import find_city, find_scene
 
 if TYPE_CHECKING:
     from edge_asc.classifier import SceneClassifier
+    from edge_asc.signature import PublicKey
 
 DEMONSTRATION_NOTE = "demonstration model: not fit to decide anything"
 
@@ -72,7 +74,13 @@ model_option = click.option(
     "--model",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Model file; without it, the shipped one.",
+    help="Model file; without it, the installed one (see `update`), else the shipped one.",
+)
+trust_option = click.option(
+    "--trust",
+    type=PATH,
+    metavar="KEY.pub",
+    help="Use only a model that this key signed (see `sign`).",
 )
 format_option = click.option(
     "--format",
@@ -83,12 +91,25 @@ format_option = click.option(
 )
 
 
-def load_classifier(model: Path | None) -> SceneClassifier:
-    """The classifier of a model file, None for the shipped one. Raises EdgeAscError."""
-    from edge_asc.classifier import SceneClassifier
-    from edge_asc.model_file import ModelFile, default_model_path
+def load_classifier(model: Path | None, trust: Path | None) -> SceneClassifier:
+    """The classifier of a model file, None for the installed or the shipped one.
 
-    return SceneClassifier(ModelFile.read(model or default_model_path()))
+    With `trust`, a public key's file, only a model that this key signed. Raises EdgeAscError.
+    """
+    from edge_asc.archive import read_file
+    from edge_asc.update import open_best_model, open_model
+
+    trusted = read_trust(trust)
+    if model is not None:
+        return open_model(read_file(model), str(model), trusted)
+    return open_best_model(trusted, partial(click.echo, err=True))
+
+
+def read_trust(path: Path | None) -> PublicKey | None:
+    """The key of `--trust`, None without one. Raises KeyFileError."""
+    from edge_asc.signature import read_public_key
+
+    return None if path is None else read_public_key(path)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from edge_asc.cli import main
 from edge_asc.features import FeatureConfig
 from edge_asc.model_file import Manifest, ModelFile
+from edge_asc.signature import make_keys, sign
 
 SCENES = ("bus", "airport", "bar")
 CITIES = ("Hefei", "Beijing")
@@ -87,7 +88,7 @@ def model_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 }
             ],
         },
-        golden={"bound_logits": 0.1},
+        golden={"windows": 1, "reference": "", "bound_logits": 0.1, "runtimes": {}},
     )
     golden = {
         "features": np.zeros((1, FRAMES, MELS), np.float32),
@@ -98,7 +99,7 @@ def model_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "level.tflite"
     ModelFile(manifest, b"\0\0\0\0TFL3 networks", None, None, golden).write(path)
     monkeypatch.setattr("edge_asc.classifier.Network", LevelNetwork)
-    monkeypatch.setattr("edge_asc.model_file.default_model_path", lambda: path)
+    monkeypatch.setattr("edge_asc.update.default_model_path", lambda: path)
     return path
 
 
@@ -112,3 +113,25 @@ class Program:
 @pytest.fixture
 def edge_asc() -> Program:
     return Program()
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that models are installed in."""
+    monkeypatch.setenv("EDGE_ASC_MODEL_DIR", str(tmp_path / "models"))
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    """A private key; the public one is key.pub."""
+    make_keys(tmp_path / "key")
+    return tmp_path / "key"
+
+
+@pytest.fixture
+def signed_path(tmp_path: Path, model_path: Path, key: Path) -> Path:
+    """The model, signed."""
+    path = tmp_path / "signed.tflite"
+    path.write_bytes(sign(model_path.read_bytes(), "m", key)[0])
+    return path

@@ -90,3 +90,30 @@ def test_a_bad_file_does_not_stop_the_others(
 def test_usage(edge_asc: Any, model_path: Path, loud: Path) -> None:
     assert edge_asc("classify").exit_code == 2
     assert edge_asc("classify", loud, "--city", "Atlantis").exit_code == 2
+
+
+def test_only_a_signed_model_with_trust(
+    edge_asc: Any, model_path: Path, signed_path: Path, soft: Path, key: Path
+) -> None:
+    arguments = ("classify", soft, "--trust", f"{key}.pub")
+    for model in ((), ("--model", model_path)):
+        done = edge_asc(*arguments, *model)
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert f"edge-asc: error: {model_path} is not signed" in done.stderr
+    assert edge_asc(*arguments, "--model", signed_path).exit_code == 0
+
+
+def test_the_installed_model_is_used(
+    edge_asc: Any, model_path: Path, soft: Path, models: Path
+) -> None:
+    edge_asc("update", model_path)
+    arguments = ("classify", soft)
+    line = f"using the installed model {models / 'model.tflite'}"
+    assert edge_asc(*arguments).stderr.splitlines()[0] == line
+    assert line not in edge_asc(*arguments, "--model", model_path).stderr
+    (models / "model.tflite").write_bytes(b"broken")
+    done = edge_asc(*arguments)
+    assert done.exit_code == 0
+    first, second = done.stderr.splitlines()[:2]
+    assert first.startswith("the installed model cannot be used: ")
+    assert second == "using the model shipped with edge-asc instead"

@@ -148,3 +148,30 @@ def test_a_missing_model(edge_asc: Any, recording: Path, tmp_path: Path) -> None
     done = edge_asc("listen", "--source", recording, "--model", tmp_path / "none.tflite")
     assert done.exit_code == 1
     assert "no model file at" in done.stderr
+
+
+def test_only_a_signed_model_with_trust(
+    edge_asc: Any, model_path: Path, signed_path: Path, recording: Path, key: Path
+) -> None:
+    arguments = ("listen", "--source", recording, "--fast", "--trust", f"{key}.pub")
+    for model in ((), ("--model", model_path)):
+        done = edge_asc(*arguments, *model)
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert f"edge-asc: error: {model_path} is not signed" in done.stderr
+    assert edge_asc(*arguments, "--model", signed_path).exit_code == 0
+
+
+def test_the_installed_model_is_used(
+    edge_asc: Any, model_path: Path, recording: Path, models: Path
+) -> None:
+    edge_asc("update", model_path)
+    arguments = ("listen", "--source", recording, "--fast")
+    line = f"using the installed model {models / 'model.tflite'}"
+    assert edge_asc(*arguments).stderr.splitlines()[0] == line
+    assert line not in edge_asc(*arguments, "--model", model_path).stderr
+    (models / "model.tflite").write_bytes(b"broken")
+    done = edge_asc(*arguments)
+    assert done.exit_code == 0
+    first, second = done.stderr.splitlines()[:2]
+    assert first.startswith("the installed model cannot be used: ")
+    assert second == "using the model shipped with edge-asc instead"
