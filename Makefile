@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint clean
+.PHONY: help demo test lint converter clean
 
 # Real recordings for the tests, when they lie beside the repository.
 EDGE_ASC_DATA ?= $(realpath ../shared/data)
@@ -18,7 +18,7 @@ PACKAGE_FILES := setup.cfg pyproject.toml README.md LICENSE $(shell \
 BIN := .venv/dev/bin
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: .venv/demo/.ready ## play a recording through the default model, then listen to the microphone
 	@tools/demo.sh $(DEMO_ARGS)
@@ -31,6 +31,10 @@ lint: .venv/dev/.ready ## check style and types only
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy edge_asc tests tools
 
+converter: .venv/dev/.ready .venv/converter/.ready ## convert by onnx2tf in Python 3.12, too (CONVERTER_PYTHON=... names it)
+	EDGE_ASC_CONVERTER_PYTHON=$(CURDIR)/.venv/converter/bin/python OMP_NUM_THREADS=1 \
+	    $(BIN)/pytest -n 2 --dist loadfile -m converter tests/export
+
 clean: ## remove the environments and everything made, but no trained models
 	rm -rf .venv .cache build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
@@ -40,4 +44,8 @@ clean: ## remove the environments and everything made, but no trained models
 
 .venv/dev/.ready: tools/environment.sh tools/cpu_torchaudio.py setup.cfg constraints.txt
 	@tools/environment.sh dev
+	@touch $@
+
+.venv/converter/.ready: tools/environment.sh constraints-converter.txt
+	@PYTHON='$(CONVERTER_PYTHON)' tools/environment.sh converter
 	@touch $@

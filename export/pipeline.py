@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from edge_asc.errors import ExportError
 from edge_asc.export.calibration import draw_calibration
 from edge_asc.export.onnx import OnnxNetwork, network_parts, to_tflite_layout, write_onnx
 from edge_asc.export.parity import ParityReport, parity_report
-from edge_asc.export.tflite import TfliteParts, convert
+from edge_asc.export.tflite import Conversion, convert
 from edge_asc.interpreter import Network, runtime_name
 from edge_asc.model_file import Manifest, ModelFile
 from edge_asc.training.checkpoint import Checkpoint, Windows, load_checkpoint, load_windows
@@ -124,12 +125,7 @@ def export_model(
         part.name: write_onnx(part, folder) for part in network_parts(checkpoint.build_network())
     }
     say(f"converting {', '.join(onnx_paths)} to TFLite: about a minute")
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        jobs = {
-            part: pool.submit(convert, path, calibration.inputs[part], folder)
-            for part, path in onnx_paths.items()
-        }
-        converted = {part: job.result() for part, job in jobs.items()}
+    converted = _convert_all(onnx_paths, calibration.inputs, folder)
     say(f"comparing the stages on {len(windows.test)} windows")
     report = _measure(checkpoint, onnx_paths["whole"], converted, windows.test, options.int8)
     return _model_file(
@@ -137,10 +133,33 @@ def export_model(
     ), report
 
 
+def _convert_all(
+    onnx_paths: Mapping[str, Path], inputs: Mapping[str, Mapping[str, Array]], folder: Path
+) -> dict[str, Conversion]:
+    """Convert all parts, two at a time; where one fails, or on Ctrl-C, the others end at once."""
+    stop = threading.Event()
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        jobs = {}
+        for part, path in onnx_paths.items():
+            sequences = [name for name, values in inputs[part].items() if values.ndim != 4]
+            jobs[part] = pool.submit(
+                convert,
+                path,
+                folder,
+                calibration=inputs[part],
+                keep_layout=sequences,
+                stop=stop,
+            )
+        try:
+            return {part: job.result() for part, job in jobs.items()}
+        finally:
+            stop.set()
+
+
 def _measure(
     checkpoint: Checkpoint,
     whole_onnx: Path,
-    converted: Mapping[str, TfliteParts],
+    converted: Mapping[str, Conversion],
     test: Windows,
     int8: bool,
 ) -> ParityReport:
@@ -186,7 +205,7 @@ def _logits(run: Run, windows: Windows, uses_context: bool) -> Array:
     return np.stack(rows)
 
 
-def _tflite_runs(converted: Mapping[str, TfliteParts], form: str) -> Iterator[tuple[str, Run]]:
+def _tflite_runs(converted: Mapping[str, Conversion], form: str) -> Iterator[tuple[str, Run]]:
     """Ways to run the TFLite networks of `form` that take PyTorch's layout."""
     networks = {part: Network(getattr(files, form)) for part, files in converted.items()}
 
@@ -208,7 +227,7 @@ def _tflite_runs(converted: Mapping[str, TfliteParts], form: str) -> Iterator[tu
 def _model_file(
     checkpoint: Checkpoint,
     options: ExportOptions,
-    converted: Mapping[str, TfliteParts],
+    converted: Mapping[str, Conversion],
     calibration: dict[str, Any],
     report: ParityReport,
     test: Windows,
@@ -248,7 +267,7 @@ def _model_file(
 
 
 def _golden(
-    checkpoint: Checkpoint, converted: Mapping[str, TfliteParts], form: str, test: Windows
+    checkpoint: Checkpoint, converted: Mapping[str, Conversion], form: str, test: Windows
 ) -> tuple[dict[str, Array], dict[str, Any]]:
     """A few windows with the exported networks' logits, and how far off these may be elsewhere."""
     chosen = np.unique(np.linspace(0, len(test) - 1, GOLDEN_WINDOWS).round().astype(np.int64))
@@ -263,7 +282,13 @@ def _golden(
         golden[name] = _logits(run, windows, uses_context)
     scale = Network(getattr(converted["whole"], form)).output.scale
     bound = GOLDEN_BOUND_STEPS * scale if scale else GOLDEN_BOUND_FLOAT
-    return golden, {"windows": len(windows), "bound_logits": bound, "runtime": runtime_name()}
+    facts = {
+        "windows": len(windows),
+        "reference": runtime_name(),
+        "bound_logits": bound,
+        "runtimes": {},
+    }
+    return golden, facts
 
 
 def _versions() -> dict[str, str]:

@@ -162,6 +162,7 @@ def modules_named_in_strings(path: Path) -> list[str]:
     [
         (("ai_edge_litert", "tflite_runtime"), "edge_asc.interpreter"),
         (("sounddevice",), "edge_asc.sources.microphone"),
+        (("cryptography",), "edge_asc.signature"),
     ],
 )
 def test_a_package_that_may_be_missing_has_one_importer(

@@ -3,6 +3,9 @@
 #
 #   tools/environment.sh demo    .venv/demo: the runtime alone, as `pip install edge-asc` gives it
 #   tools/environment.sh dev     .venv/dev: everything, at the versions of constraints.txt
+#   tools/environment.sh converter
+#                                .venv/converter: onnx2tf for Python 3.12 alone, at the versions of
+#                                constraints-converter.txt; see docs/toolchains.md
 #
 # Missing system packages are installed with apt-get by root or by sudo without a password; anyone else
 # is shown the command.
@@ -85,12 +88,27 @@ make_dev() {
     say "(4 GB on disk with a CPU torch, more with the CUDA build that pip takes on x86-64; minutes)"
     [ -x .venv/dev/bin/python ] || "$python" -m venv .venv/dev
     .venv/dev/bin/python -m pip install --quiet --disable-pip-version-check \
-        --constraint constraints.txt --editable '.[train,export,tflite-runtime,dev]'
+        --constraint constraints.txt --editable '.[train,export,sign,tflite-runtime,dev]'
     .venv/dev/bin/python tools/cpu_torchaudio.py
+}
+
+make_converter() {
+    local python
+    python=$(find_python "${PYTHON:-python3.12}") || python=none
+    "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' 2>/dev/null ||
+        die "the versions of constraints-converter.txt need Python 3.12, found ${PYTHON:-no python3.12};" \
+            "name one: make converter CONVERTER_PYTHON=/path/to/python3.12"
+    can_make_venv "$python" || apt_install python3.12-venv || die "cannot go on without python3.12-venv"
+    say "making .venv/converter with $("$python" -V): onnx2tf and tensorflow, at the versions of constraints-converter.txt"
+    say "(2.7 GB on disk, about a minute; no torch)"
+    [ -x .venv/converter/bin/python ] || "$python" -m venv .venv/converter
+    .venv/converter/bin/python -m pip install --quiet --quiet --disable-pip-version-check \
+        --constraint constraints-converter.txt 'onnx2tf[tensorflow]'
 }
 
 case "${1:-}" in
     demo) make_demo ;;
     dev) make_dev ;;
-    *) die "usage: tools/environment.sh demo|dev" ;;
+    converter) make_converter ;;
+    *) die "usage: tools/environment.sh demo|dev|converter" ;;
 esac

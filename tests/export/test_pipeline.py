@@ -11,10 +11,11 @@ import torch
 from edge_asc.classifier import SceneClassifier
 from edge_asc.context import SceneContext
 from edge_asc.errors import CheckpointError, ExportError
-from edge_asc.export import parity, pipeline, tflite
+from edge_asc.export import parity, pipeline
 from edge_asc.export.calibration import draw_calibration
 from edge_asc.export.onnx import OnnxNetwork, network_parts, write_onnx
 from edge_asc.export.pipeline import export_command
+from edge_asc.export.tflite import Conversion
 from edge_asc.model_file import ModelFile
 from edge_asc.training.checkpoint import load_checkpoint, load_windows
 
@@ -37,6 +38,7 @@ def exported(trained_run: Path) -> Path:
     return out
 
 
+@pytest.mark.converter
 def test_the_manifest_holds_what_the_checkpoint_knew(exported: Path) -> None:
     facts = ModelFile.read(exported).manifest
     assert (facts.name, facts.quantization, facts.window_s) == ("bands int8", "int8", 2.0)
@@ -48,6 +50,7 @@ def test_the_manifest_holds_what_the_checkpoint_knew(exported: Path) -> None:
     assert facts.versions["onnx2tf"]
 
 
+@pytest.mark.converter
 def test_every_stage_is_in_the_parity_report(exported: Path) -> None:
     report = ModelFile.read(exported).manifest.parity
     assert report["data"].startswith("the training run's test clips (30 of made-up bands), by ")
@@ -67,6 +70,7 @@ def test_every_stage_is_in_the_parity_report(exported: Path) -> None:
     assert stages["TFLite int8 encoder + head"]["snr_db"] > 20.0
 
 
+@pytest.mark.converter
 def test_the_file_classifies_windows_and_streams(exported: Path, trained_run: Path) -> None:
     classifier = SceneClassifier(ModelFile.read(exported))
     windows = load_windows(trained_run / "windows.safetensors").test
@@ -129,12 +133,11 @@ def test_calibration_covers_every_context_a_device_can_meet(trained_run: Path) -
 def test_below_the_floor_nothing_is_written(
     trained_run: Path, exported: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def converted_before(onnx_path: Path, *_: object) -> tflite.TfliteParts:
+    def converted_before(onnx_path: Path, *_: object, **__: object) -> Conversion:
         part = str(exported.parent / "work" / onnx_path.stem / onnx_path.stem)
-        files = (
-            Path(part + suffix) for suffix in ("_float32.tflite", "_full_integer_quant.tflite")
-        )
-        return tflite.TfliteParts(*(file.read_bytes() for file in files))
+        suffixes = ("_float32.tflite", "_float16.tflite", "_full_integer_quant.tflite")
+        float32, float16, int8 = (Path(part + suffix).read_bytes() for suffix in suffixes)
+        return Conversion(float32, float16, int8, 1.0, 1.0, "onnx2tf", Path(part + ".log"))
 
     monkeypatch.setattr(pipeline, "convert", converted_before)
     monkeypatch.setattr(parity, "MIN_INT8_AGREEMENT", 1.01)
@@ -143,14 +146,6 @@ def test_below_the_floor_nothing_is_written(
             trained_run / "checkpoint.safetensors", tmp_path / "refused.tflite", True, None, None
         )
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_converter_that_leaves_a_file_out_is_found_out(tmp_path: Path) -> None:
-    broken = tmp_path / "whole.onnx"
-    broken.write_bytes(b"no network")
-    with pytest.raises(ExportError, match=r"gave no whole_float32\.tflite and no whole_full_int"):
-        tflite.convert(broken, {"features": np.zeros((1, 50, 64, 1), np.float32)}, tmp_path)
-    assert (tmp_path / "whole.log").read_text()
 
 
 def test_windows_that_are_not_there_are_named(trained_run: Path, tmp_path: Path) -> None:
