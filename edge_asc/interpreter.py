@@ -7,11 +7,11 @@ import importlib.metadata
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from functools import cache
+from typing import IO, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,25 +20,27 @@ from edge_asc.errors import InterpreterError
 
 Array = npt.NDArray[np.float32]
 
+Kernels = Literal["default", "reference"]
+Package = Literal["ai-edge-litert", "tflite-runtime"]
+
 CHOICE_VARIABLE = "EDGE_ASC_INTERPRETER"
 """Environment variable that names the interpreter to use when both are installed."""
 
 _GREETING = b"Created TensorFlow Lite XNNPACK delegate"
 
-_MODULES = {
+_MODULES: dict[str, str] = {
     "ai-edge-litert": "ai_edge_litert.interpreter",
     "tflite-runtime": "tflite_runtime.interpreter",
 }
 
 
-@lru_cache(maxsize=1)
-def _load() -> tuple[str, Any]:
+@cache
+def _load(package: Package | None = None) -> tuple[str, Any]:
     """Name and module of the interpreter: the one asked for, else the first that imports."""
-    wanted = os.environ.get(CHOICE_VARIABLE)
+    wanted = package or os.environ.get(CHOICE_VARIABLE)
     if wanted and wanted not in _MODULES:
-        raise InterpreterError(
-            f"{CHOICE_VARIABLE} must be one of {', '.join(_MODULES)}, got {wanted!r}"
-        )
+        asked = "package" if package else CHOICE_VARIABLE
+        raise InterpreterError(f"{asked} must be one of {', '.join(_MODULES)}, got {wanted!r}")
     failures = []
     for name in [wanted] if wanted else list(_MODULES):
         try:
@@ -52,9 +54,13 @@ def _load() -> tuple[str, Any]:
     )
 
 
-def runtime_name() -> str:
-    """The interpreter's package and version, as "ai-edge-litert 2.1.0"."""
-    name, _ = _load()
+def runtime_name(package: Package | None = None) -> str:
+    """The interpreter's package and version, as "ai-edge-litert 2.1.0".
+
+    Of the one that is used where none is asked for, else of `package`. Raises InterpreterError when
+    it cannot be loaded.
+    """
+    name, _ = _load(package)
     return f"{name} {importlib.metadata.version(name)}"
 
 
@@ -85,59 +91,112 @@ class TensorSpec:
         return (values.astype(np.float32) - np.float32(self.zero_point)) * np.float32(self.scale)
 
 
+def quantize_inputs(
+    specs: Mapping[str, TensorSpec], inputs: Mapping[str, Array]
+) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+    """Index and quantized values of each input; raises ValueError unless each has its shape."""
+    if inputs.keys() != specs.keys():
+        raise ValueError(f"inputs must be {sorted(specs)}, got {sorted(inputs)}")
+    for name, values in inputs.items():
+        spec = specs[name]
+        if values.shape != spec.shape:
+            raise ValueError(f"input {name!r} must have shape {spec.shape}, got {values.shape}")
+        yield spec.index, spec.quantize(values)
+
+
 class Network:
     """One TFLite network of one output; takes and gives float32 whatever it computes in."""
 
-    def __init__(self, tflite: bytes, num_threads: int = 1) -> None:
-        """Raises InterpreterError when there is no interpreter or it refuses the network."""
-        name, module = _load()
+    def __init__(
+        self,
+        tflite: bytes,
+        num_threads: int = 1,
+        *,
+        kernels: Kernels = "default",
+        keep_tensors: bool = False,
+        package: Package | None = None,
+    ) -> None:
+        """Load `tflite`; `keep_tensors` keeps what is between input and output too, for `tensors`.
+
+        `kernels` "default" is what an application gets (XNNPACK where the package has it);
+        "reference" is TFLite's plain code, slow and the same on every processor. Kept tensors need
+        kernels without XNNPACK. `package` asks for one interpreter where several are installed;
+        they work side by side.
+
+        Raises InterpreterError when there is no interpreter or it refuses the network.
+        """
+        name, module = _load(package)
+        resolvers = module.OpResolverType
+        resolver = resolvers.AUTO
+        if kernels == "reference":
+            resolver = resolvers.BUILTIN_REF
+        elif keep_tensors:
+            resolver = resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         try:
             with _without_greeting():
                 self._interpreter = module.Interpreter(
-                    model_content=tflite, num_threads=num_threads
+                    model_content=tflite,
+                    num_threads=num_threads,
+                    experimental_op_resolver_type=resolver,
+                    experimental_preserve_all_tensors=keep_tensors,
                 )
                 self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise InterpreterError(f"{name} cannot run this network: {error}") from error
-        specs = [_spec(details) for details in self._interpreter.get_input_details()]
+        specs = [tensor_spec(details) for details in self._interpreter.get_input_details()]
         self.inputs = {spec.name: spec for spec in specs}
         (output,) = self._interpreter.get_output_details()
-        self.output = _spec(output)
+        self.output = tensor_spec(output)
 
     def run(self, **inputs: Array) -> Array:
         """The output for `inputs`; raises ValueError unless each has its tensor's shape."""
-        if inputs.keys() != self.inputs.keys():
-            raise ValueError(f"inputs must be {sorted(self.inputs)}, got {sorted(inputs)}")
-        for name, values in inputs.items():
-            spec = self.inputs[name]
-            if values.shape != spec.shape:
-                raise ValueError(f"input {name!r} must have shape {spec.shape}, got {values.shape}")
-            self._interpreter.set_tensor(spec.index, spec.quantize(values))
+        for index, values in quantize_inputs(self.inputs, inputs):
+            self._interpreter.set_tensor(index, values)
         self._interpreter.invoke()
         return self.output.dequantize(self._interpreter.get_tensor(self.output.index))
+
+    def tensors(self) -> dict[str, Array]:
+        """Every tensor of the last run by its name, dequantized; only with `keep_tensors`.
+
+        Constants are among them. Those that hold integers to count or to slice by are not.
+        """
+        specs = [tensor_spec(details) for details in self._interpreter.get_tensor_details()]
+        return {
+            spec.name: spec.dequantize(self._interpreter.get_tensor(spec.index))
+            for spec in specs
+            if spec.scale != 0.0 or spec.dtype == np.float32
+        }
+
+
+@contextmanager
+def stderr_into(file: IO[bytes]) -> Iterator[None]:
+    """Let all that the process says on stderr, its C++ code included, go to `file`."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        os.dup2(file.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 @contextmanager
 def _without_greeting() -> Iterator[None]:
     """Keep LiteRT's greeting off stderr; all else that its C++ code says there is passed on."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with tempfile.TemporaryFile() as said:
-            os.dup2(said.fileno(), 2)
-            try:
+    with tempfile.TemporaryFile() as said:
+        try:
+            with stderr_into(said):
                 yield
-            finally:
-                os.dup2(kept, 2)
-                said.seek(0)
-                for line in said:
-                    if _GREETING not in line:
-                        os.write(2, line)
-    finally:
-        os.close(kept)
+        finally:
+            said.seek(0)
+            for line in said:
+                if _GREETING not in line:
+                    os.write(2, line)
 
 
-def _spec(details: dict[str, Any]) -> TensorSpec:
+def tensor_spec(details: Mapping[str, Any]) -> TensorSpec:
+    """What an interpreter says of a tensor: name, index, shape, dtype, quantization (a pair)."""
     scale, zero_point = details["quantization"]
     name = details["name"].removeprefix("serving_default_").split(":")[0]
     shape = tuple(int(size) for size in details["shape"])

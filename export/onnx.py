@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from edge_asc.context import TIME_FEATURES
 from edge_asc.errors import ExportError
 from edge_asc.training.models import SceneNetwork
+from edge_asc.training.models.device_net import DeviceNet
 from edge_asc.training.models.mobile_asc_net import MobileASCNet
 
 Array = npt.NDArray[np.float32]
@@ -38,7 +39,7 @@ class Part:
 
 
 class _Encoder(nn.Module):
-    def __init__(self, network: MobileASCNet) -> None:
+    def __init__(self, network: MobileASCNet | DeviceNet) -> None:
         super().__init__()
         self.network = network
 
@@ -47,7 +48,7 @@ class _Encoder(nn.Module):
 
 
 class _Head(nn.Module):
-    def __init__(self, network: MobileASCNet) -> None:
+    def __init__(self, network: MobileASCNet | DeviceNet) -> None:
         super().__init__()
         self.network = network
 
@@ -57,9 +58,9 @@ class _Head(nn.Module):
         return self.network.classify(steps, city, time)
 
 
-def require_exportable(network: SceneNetwork) -> MobileASCNet:
+def require_exportable(network: SceneNetwork) -> MobileASCNet | DeviceNet:
     """Return `network`; raise ExportError if it is one that only serves to compare with."""
-    if isinstance(network, MobileASCNet):
+    if isinstance(network, (MobileASCNet, DeviceNet)):
         return network
     raise ExportError(
         f"a network of variant {network.config.variant!r} serves to compare with and cannot be"

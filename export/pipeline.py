@@ -1,59 +1,64 @@
-"""A checkpoint becomes a model file: ONNX, TFLite, parity, one file; refused below its floor."""
+"""A checkpoint becomes a model file: one network in float and int8, compared everywhere, one file.
+
+```
+checkpoint -> device network -> ONNX -> float32 TFLite -> quantized, rung by rung -> parity -> file
+```
+"""
 
 from __future__ import annotations
 
 import importlib.metadata
-import json
-import shutil
 import sys
-import tempfile
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from edge_asc.errors import ExportError
-from edge_asc.export.calibration import draw_calibration
-from edge_asc.export.onnx import OnnxNetwork, network_parts, to_tflite_layout, write_onnx
-from edge_asc.export.parity import ParityReport, parity_report
-from edge_asc.export.tflite import Conversion, convert
-from edge_asc.interpreter import Network, runtime_name
+from edge_asc.export.context_coverage import ContextCoverage, context_coverage
+from edge_asc.export.conversion import Converted, convert_network
+from edge_asc.export.device import DeviceNetwork, device_network
+from edge_asc.export.golden_windows import choose_golden, golden_record
+from edge_asc.export.onnx import Part, require_exportable
+from edge_asc.export.parity import (
+    MAX_DROP_POINTS,
+    ParityReport,
+    StageLogits,
+    parity_report,
+)
+from edge_asc.export.precision import LADDER, quantize_parts
+from edge_asc.export.runtimes import Run, Survey, available_runtimes, load_module, measure_arenas
+from edge_asc.export.sizes import bytes_by_use
+from edge_asc.export.stages import (
+    SLOW_WINDOWS,
+    NetworkForm,
+    NetworkShape,
+    run_stages,
+    whole_logits,
+)
+from edge_asc.interpreter import Network
 from edge_asc.model_file import Manifest, ModelFile
 from edge_asc.training.checkpoint import Checkpoint, Windows, load_checkpoint, load_windows
 
 Array = npt.NDArray[np.float32]
-Run = Callable[..., Array]
+Arithmetic = Literal["int8", "float32", "float16"]
 
-GOLDEN_WINDOWS = 3
-GOLDEN_BOUND_STEPS = 12
-"""Quantization steps by which an interpreter's logits may differ from those seen at export.
-LiteRT's kernels and tflite-runtime's differ by 1 to 4 on a convolutional network; the GRU adds to
-that."""
-GOLDEN_BOUND_FLOAT = 1e-3
-
-_CONVERTER_PACKAGES = (
-    "torch",
-    "onnx",
-    "onnxsim",
-    "onnxruntime",
-    "onnx2tf",
-    "tensorflow",
-    "ai-edge-litert",
-)
+_PACKAGES = ("torch", "onnx", "onnxsim", "onnxruntime", "ai-edge-litert")
+"""Whose versions the manifest keeps, beside that of the converter"""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
     """What the user decides about an export."""
 
-    int8: bool = True
+    arithmetic: Arithmetic = "int8"
+    max_drop_points: float | None = None
+    """Go down the ladder until the accuracy drop is no more than this; None: int8 or nothing"""
+    every_window: bool = False
+    """Give slow runtimes every test window, too"""
     name: str | None = None
     """The checkpoint's own name where None"""
     demonstration: bool = False
@@ -62,56 +67,112 @@ class ExportOptions:
     evaluation: dict[str, Any] = field(default_factory=dict)
     """A training run's metrics.json, where the exported network itself has no unseen clips"""
     seed: int = 0
-    """Draws the calibration windows"""
+    """Draws the calibration windows of a network that was not bounded in training"""
 
 
-def export_command(
-    checkpoint: Path,
-    out: Path,
-    int8: bool,
-    name: str | None,
-    work_dir: Path | None,
-    *,
-    demonstration: bool = False,
-    card: Path | None = None,
-    evaluation: Path | None = None,
-) -> None:
-    """Export `checkpoint` to `out` and print the parity report. Raises EdgeAscError."""
-    options = ExportOptions(
-        int8=int8,
-        name=name,
-        demonstration=demonstration,
-        card=card.read_text(encoding="utf-8") if card else "",
-        evaluation=_read_metrics(evaluation) if evaluation else {},
-    )
-    with _working_folder(work_dir) as folder:
-        model, report = export_model(checkpoint, options, folder, say=_say)
-    print("\n".join(report.lines()))
-    report.check()
-    model.write(out)
-    print(f"{out}: {model.manifest.quantization}, {out.stat().st_size / 1000:.0f} kB")
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A model file and all that it was made from."""
+
+    model: ModelFile
+    report: ParityReport
+    doubts: list[str]
+    """What the report could not know for lack of windows"""
+    refused: list[str]
+    """Rungs of the ladder that lost too much, and how much"""
+    costs: str
+    """What the chosen rung costs against int8; "" for int8 itself"""
+    converted: Converted
+    test: Windows
 
 
-def _read_metrics(path: Path) -> dict[str, Any]:
-    try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ExportError(
-            f"{path} is not JSON ({error}); give a training run's metrics.json"
-        ) from error
-    if not isinstance(metrics, dict):
-        raise ExportError(f"{path} holds no table of figures; give a training run's metrics.json")
-    return metrics
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Runs networks on the test windows and compares them with the checkpoint's."""
+
+    checkpoint: Checkpoint
+    device: DeviceNetwork
+    converted: Converted
+    survey: Survey
+    test: Windows
+    options: ExportOptions
+
+    @property
+    def shape(self) -> NetworkShape:
+        config = self.checkpoint.network
+        return NetworkShape(config.uses_context, config.cell_frames)
+
+    def checkpoint_run(self) -> Run:
+        """The checkpoint's network in PyTorch."""
+        network = require_exportable(self.checkpoint.build_network())
+        return load_module(Part("whole", network, {}, "logits"))
+
+    def float_stages(self) -> tuple[list[StageLogits], dict[str, str]]:
+        """Logits of every form in float, and which runtimes were not run."""
+        converted = self.converted
+        forms = [
+            NetworkForm("ONNX", "float", "ONNX", converted.onnx),
+            NetworkForm("TFLite float32", "float", "TFLite", converted.float32),
+        ]
+        if not self.device.is_checkpoint:
+            modules = {part.name: part for part in converted.parts}
+            forms.insert(0, NetworkForm("device network", "device", "PyTorch", modules))
+        return run_stages(forms, self.survey, self.test, self.shape)
+
+    def stages(
+        self, quantization: str, parts: Mapping[str, bytes]
+    ) -> tuple[list[StageLogits], dict[str, str]]:
+        """Logits of the networks that are shipped, in every runtime, and which were not run."""
+        kind: Literal["float", "quantized"] = "float" if quantization == "float32" else "quantized"
+        form = NetworkForm(f"TFLite {quantization}", kind, "TFLite", parts, everywhere=True)
+        slow = None if self.options.every_window else SLOW_WINDOWS
+        return run_stages([form], self.survey, self.test, self.shape, slow_windows=slow)
+
+    def report(
+        self,
+        reference: Array,
+        stages: Sequence[StageLogits],
+        not_run: Mapping[str, str],
+        context: ContextCoverage | None,
+    ) -> ParityReport:
+        """Compare `stages` with the checkpoint's logits, `reference`."""
+        return parity_report(
+            reference,
+            stages,
+            label=self.test.label,
+            group=self.test.group,
+            scenes=self.checkpoint.scenes,
+            data=f"the training run's test clips ({_test_clips(self.checkpoint)})",
+            reference_name=next(r.name for r in self.survey.runtimes if r.takes == "PyTorch"),
+            not_run=not_run,
+            context=context,
+        )
+
+    def context(self, whole: bytes) -> ContextCoverage | None:
+        """How `whole` agrees with the checkpoint in every context; None for one without context."""
+        if not self.checkpoint.network.uses_context:
+            return None
+        reference, network = self.checkpoint_run(), Network(whole)
+        return context_coverage(
+            lambda asked: whole_logits(reference, asked, self.shape, batch=32),
+            lambda asked: whole_logits(network.run, asked, self.shape),
+            self.test,
+            cities=self.checkpoint.cities,
+            trained_cities=self.checkpoint.trained_cities,
+        )
 
 
-@torch.no_grad()
 def export_model(
     checkpoint_path: Path, options: ExportOptions, folder: Path, say: Callable[[str], None]
-) -> tuple[ModelFile, ParityReport]:
-    """The model file and how it compares with its checkpoint; intermediate files go to `folder`.
+) -> Export:
+    """Export the checkpoint; intermediate files go to `folder`.
 
-    Calibration and test windows are those that the training run kept beside its checkpoint. Raises
-    ExportError or CheckpointError.
+    Test windows, and those that calibrate a network that is not bounded yet, are what the training
+    run kept beside its checkpoint.
+
+    Raises:
+        ExportError: a stage is below its floor, or the conversion failed.
+        CheckpointError: the checkpoint or its windows cannot be read.
     """
     checkpoint = load_checkpoint(checkpoint_path)
     windows = load_windows(checkpoint_path.with_name("windows.safetensors"))
@@ -120,72 +181,44 @@ def export_model(
             f"{checkpoint_path.parent}/windows.safetensors has no test windows to judge the"
             " export by"
         )
-    calibration = draw_calibration(checkpoint, windows.calibration, options.seed)
-    onnx_paths = {
-        part.name: write_onnx(part, folder) for part in network_parts(checkpoint.build_network())
-    }
-    say(f"converting {', '.join(onnx_paths)} to TFLite: about a minute")
-    converted = _convert_all(onnx_paths, calibration.inputs, folder)
-    say(f"comparing the stages on {len(windows.test)} windows")
-    report = _measure(checkpoint, onnx_paths["whole"], converted, windows.test, options.int8)
-    return _model_file(
-        checkpoint, options, converted, calibration.facts, report, windows.test
-    ), report
+    integer = options.arithmetic == "int8"
+    device = device_network(checkpoint, windows.calibration, integer=integer, seed=options.seed)
+    say("converting whole, encoder and head to TFLite: about a minute")
+    converted = convert_network(device.network, windows.test, folder)
+    judge = _Judge(checkpoint, device, converted, available_runtimes(), windows.test, options)
+    say(f"comparing every form in every runtime on {len(windows.test)} windows")
+    reference = whole_logits(judge.checkpoint_run(), windows.test, judge.shape, batch=32)
+    float_stages, _ = judge.float_stages()
+    max_drop = MAX_DROP_POINTS if options.max_drop_points is None else options.max_drop_points
+    refused: list[str] = []
+    for quantization, costs, parts in _candidates(converted, options):
+        stages, not_run = judge.stages(quantization, parts)
+        context = judge.context(parts["whole"]) if quantization != "float32" else None
+        report = judge.report(reference, [*float_stages, *stages], not_run, context)
+        faults = report.faults(max_drop)
+        if not faults:
+            model = _model_file(judge, quantization, parts, report, stages, reference)
+            doubts = report.check(max_drop)
+            return Export(model, report, doubts, refused, costs, converted, windows.test)
+        refused.append(faults[0])
+        say(f"{quantization} is refused: {faults[0]}")
+    raise ExportError("refused: " + refused[-1])
 
 
-def _convert_all(
-    onnx_paths: Mapping[str, Path], inputs: Mapping[str, Mapping[str, Array]], folder: Path
-) -> dict[str, Conversion]:
-    """Convert all parts, two at a time; where one fails, or on Ctrl-C, the others end at once."""
-    stop = threading.Event()
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        jobs = {}
-        for part, path in onnx_paths.items():
-            sequences = [name for name, values in inputs[part].items() if values.ndim != 4]
-            jobs[part] = pool.submit(
-                convert,
-                path,
-                folder,
-                calibration=inputs[part],
-                keep_layout=sequences,
-                stop=stop,
-            )
-        try:
-            return {part: job.result() for part, job in jobs.items()}
-        finally:
-            stop.set()
-
-
-def _measure(
-    checkpoint: Checkpoint,
-    whole_onnx: Path,
-    converted: Mapping[str, Conversion],
-    test: Windows,
-    int8: bool,
-) -> ParityReport:
-    network = checkpoint.build_network()
-    onnx_network = OnnxNetwork(whole_onnx)
-
-    def torch_run(**inputs: Array) -> Array:
-        tensors = {name: torch.from_numpy(values) for name, values in inputs.items()}
-        logits: Array = network(**tensors).numpy()
-        return logits
-
-    uses_context = network.config.uses_context
-    reference = _logits(torch_run, test, uses_context)
-    stages = {"ONNX": (_logits(onnx_network.run, test, uses_context), False)}
-    forms = [("float32", False), ("int8", True)] if int8 else [("float32", False)]
-    for form, is_int8 in forms:
-        for how, run in _tflite_runs(converted, form):
-            stages[f"TFLite {form} {how}"] = (_logits(run, test, uses_context), is_int8)
-    return parity_report(
-        reference,
-        stages,
-        label=test.label,
-        group=test.group,
-        scenes=checkpoint.scenes,
-        data=f"the training run's test clips ({_test_clips(checkpoint)}), by {runtime_name()}",
-    )
+def _candidates(
+    converted: Converted, options: ExportOptions
+) -> list[tuple[str, str, dict[str, bytes]]]:
+    """Arithmetic, what it costs, and the networks, in the order in which to try them."""
+    if options.arithmetic == "float32":
+        return [("float32", "", dict(converted.float32))]
+    if options.arithmetic == "float16":
+        halves = {name: conversion.float16 for name, conversion in converted.conversions.items()}
+        return [("float16", "", halves)]
+    rungs = LADDER[:1] if options.max_drop_points is None else LADDER
+    return [
+        (rung.quantization, rung.costs, quantize_parts(converted.float32, converted.ranges, rung))
+        for rung in rungs
+    ]
 
 
 def _test_clips(checkpoint: Checkpoint) -> str:
@@ -194,48 +227,22 @@ def _test_clips(checkpoint: Checkpoint) -> str:
     return ", ".join(f"{count} of {name}" for name, count in sources.items()) or "not recorded"
 
 
-def _logits(run: Run, windows: Windows, uses_context: bool) -> Array:
-    """Logits of every window, one at a time as a device would, shape (N, num_scenes)."""
-    rows = []
-    for index in range(len(windows)):
-        inputs = {"features": windows.features[index][None, None]}
-        if uses_context:
-            inputs |= {"city": windows.city[index][None], "time": windows.time[index][None]}
-        rows.append(run(**inputs)[0])
-    return np.stack(rows)
-
-
-def _tflite_runs(converted: Mapping[str, Conversion], form: str) -> Iterator[tuple[str, Run]]:
-    """Ways to run the TFLite networks of `form` that take PyTorch's layout."""
-    networks = {part: Network(getattr(files, form)) for part, files in converted.items()}
-
-    def whole(**inputs: Array) -> Array:
-        return networks["whole"].run(**to_tflite_layout(inputs))
-
-    def streamed(features: Array, **context: Array) -> Array:
-        encoder = networks["encoder"]
-        cell_shape = encoder.inputs["features"].shape
-        cells = features.reshape(-1, *cell_shape)
-        steps = np.concatenate([encoder.run(features=cell) for cell in cells], axis=1)
-        return networks["head"].run(steps=steps, **context)
-
-    yield "whole window", whole
-    if "encoder" in networks:
-        yield "encoder + head", streamed
-
-
 def _model_file(
-    checkpoint: Checkpoint,
-    options: ExportOptions,
-    converted: Mapping[str, Conversion],
-    calibration: dict[str, Any],
+    judge: _Judge,
+    quantization: str,
+    parts: Mapping[str, bytes],
     report: ParityReport,
-    test: Windows,
+    stages: Sequence[StageLogits],
+    reference: Array,
 ) -> ModelFile:
-    form = "int8" if options.int8 else "float32"
-    files = {part: getattr(both, form) for part, both in converted.items()}
-    golden, golden_facts = _golden(checkpoint, converted, form, test)
+    checkpoint, options = judge.checkpoint, judge.options
     config = checkpoint.network
+    golden, golden_facts = _golden(judge, quantization, parts, stages, reference)
+    footprint: dict[str, Any] = {
+        "bytes": {name: bytes_by_use(part) for name, part in parts.items()}
+    }
+    if quantization == "int8" and "tflite-micro" not in judge.survey.missing:
+        footprint["arena_bytes"] = measure_arenas(parts)
     manifest = Manifest(
         name=options.name or checkpoint.name,
         scenes=checkpoint.scenes,
@@ -249,7 +256,7 @@ def _model_file(
         fusion=config.fusion,
         window_s=checkpoint.window_s,
         cell_frames=config.cell_frames,
-        quantization=form,
+        quantization=quantization,
         demonstration=options.demonstration,
         licence=checkpoint.licence,
         temperature=checkpoint.temperature,
@@ -257,57 +264,38 @@ def _model_file(
             "text": options.card,
             "evaluation": options.evaluation or checkpoint.metrics,
         },
-        calibration=calibration if options.int8 else {},
+        calibration=judge.device.facts,
         parity=report.to_dict(),
         golden=golden_facts,
+        footprint=footprint,
         recipe=checkpoint.recipe,
-        versions=checkpoint.versions | _versions(),
+        versions=checkpoint.versions | _versions(judge.converted),
     )
-    return ModelFile(manifest, files["whole"], files.get("encoder"), files.get("head"), golden)
+    return ModelFile(manifest, parts["whole"], parts.get("encoder"), parts.get("head"), golden)
 
 
 def _golden(
-    checkpoint: Checkpoint, converted: Mapping[str, Conversion], form: str, test: Windows
+    judge: _Judge,
+    quantization: str,
+    parts: Mapping[str, bytes],
+    stages: Sequence[StageLogits],
+    reference: Array,
 ) -> tuple[dict[str, Array], dict[str, Any]]:
-    """A few windows with the exported networks' logits, and how far off these may be elsewhere."""
-    chosen = np.unique(np.linspace(0, len(test) - 1, GOLDEN_WINDOWS).round().astype(np.int64))
-    windows = test.take(chosen)
-    uses_context = checkpoint.network.uses_context
-    golden = {"features": windows.features}
-    if uses_context:
-        golden |= {"city": windows.city, "time": windows.time}
-    for (_, run), name in zip(
-        _tflite_runs(converted, form), ("logits", "streamed_logits"), strict=False
-    ):
-        golden[name] = _logits(run, windows, uses_context)
-    scale = Network(getattr(converted["whole"], form)).output.scale
-    bound = GOLDEN_BOUND_STEPS * scale if scale else GOLDEN_BOUND_FLOAT
-    facts = {
-        "windows": len(windows),
-        "reference": runtime_name(),
-        "bound_logits": bound,
-        "runtimes": {},
-    }
-    return golden, facts
+    """A few windows, the worst one first, with what every runtime gave for them."""
+    windows = judge.test.take(choose_golden(stages, reference))
+    form = NetworkForm(quantization, "quantized", "TFLite", parts, everywhere=True)
+    golden, _ = run_stages([form], judge.survey, windows, judge.shape)
+    last = [Network(parts[name]).output.scale for name in ("whole", "head") if name in parts]
+    uses_context = judge.checkpoint.network.uses_context
+    return golden_record(stages, golden, windows, step=max(last), uses_context=uses_context)
 
 
-def _versions() -> dict[str, str]:
-    return {package: importlib.metadata.version(package) for package in _CONVERTER_PACKAGES}
+def _versions(converted: Converted) -> dict[str, str]:
+    converter, version = converted.conversions["whole"].converter.split()
+    found = {package: importlib.metadata.version(package) for package in _PACKAGES}
+    return found | {converter: version}
 
 
-@contextmanager
-def _working_folder(kept: Path | None) -> Iterator[Path]:
-    """`kept`, or a temporary folder that goes away afterwards."""
-    if kept is not None:
-        kept.mkdir(parents=True, exist_ok=True)
-        yield kept
-        return
-    temporary = Path(tempfile.mkdtemp(prefix="edge-asc-export-"))
-    try:
-        yield temporary
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Progress, to stderr."""
     print(text, file=sys.stderr, flush=True)

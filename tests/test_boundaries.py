@@ -160,7 +160,8 @@ def modules_named_in_strings(path: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("packages", "only_importer"),
     [
-        (("ai_edge_litert", "tflite_runtime"), "edge_asc.interpreter"),
+        (("ai_edge_litert.interpreter", "tflite_runtime"), "edge_asc.interpreter"),
+        (("ai_edge_litert.schema_py_generated",), "edge_asc.export.flatbuffer"),
         (("sounddevice",), "edge_asc.sources.microphone"),
         (("cryptography",), "edge_asc.signature"),
     ],

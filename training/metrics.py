@@ -6,6 +6,7 @@ visits), not over clips. A scene that no clip has is "not testable", never 0.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -32,6 +33,9 @@ class Interval(NamedTuple):
 
 ANY_SHARE = Interval(0.0, 1.0)
 """What one group tells about other groups' share"""
+
+ANY_DIFFERENCE = Interval(-1.0, 1.0)
+"""What one group tells about other groups' difference of two shares"""
 
 
 class ConfusionMeter:
@@ -272,6 +276,52 @@ def break_down(
         for column, (name, interval) in enumerate(zip(names, intervals, strict=True))
         if interval is not None
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PairedDrop:
+    """What a classifier loses against another one on the same windows."""
+
+    drop: float
+    """Accuracy of the first less that of the second, as a share of the windows"""
+    interval: Interval
+    """Bootstrapped over groups, both figures of a draw from the same windows"""
+    lost: int
+    """Windows that the first had right and the second has not"""
+    gained: int
+    """Windows that the second has right and the first had not"""
+    p_value: float
+    """McNemar's exact test; it takes windows for independent, the interval does not"""
+
+
+def paired_drop(
+    first: BoolArray, second: BoolArray, group: Sequence[str], *, seed: int = 0
+) -> PairedDrop:
+    """Compare which of N windows two classifiers have right, both of shape (N,).
+
+    Raises ValueError: there is no window.
+    """
+    if len(first) == 0:
+        raise ValueError("cannot compare on an empty set of windows")
+    change = first.astype(np.float64) - second
+    lost, gained = int((first & ~second).sum()), int((second & ~first).sum())
+    return PairedDrop(
+        drop=(lost - gained) / len(first),
+        interval=GroupBootstrap(group, seed).mean_interval(change[:, None], ANY_DIFFERENCE),
+        lost=lost,
+        gained=gained,
+        p_value=mcnemar(lost, gained),
+    )
+
+
+def mcnemar(lost: int, gained: int) -> float:
+    """Two-sided exact p of so uneven a split where losing and gaining are equally likely.
+
+    McNemar, Psychometrika 12 (1947); exact: the binomial distribution of `lost` in both together.
+    """
+    total = lost + gained
+    tail = sum(math.comb(total, k) for k in range(min(lost, gained) + 1))
+    return min(1.0, 2 * tail / (1 << total))
 
 
 def format_percent(share: float) -> str:

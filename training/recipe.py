@@ -179,6 +179,24 @@ class SemiRecipe:
 
 
 @dataclass(frozen=True, slots=True)
+class Int8Recipe:
+    """The last stage: make the network one that int8 computes as float does."""
+
+    clip_share: float = 0.0
+    """Bound every tensor to what it reaches on training windows, but for this share at either end,
+    and put the weights on their int8 grid; 0 = leave the network as it was trained."""
+    epochs: int = 0
+    """Train on, with tensors rounded as in int8, to give what the unbounded network gives."""
+    learning_rate: float = 3e-5
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.clip_share <= 0.1:
+            raise DataError(f"clip_share must be 0 to 0.1, got {self.clip_share!r}")
+        if self.epochs > 0 and self.clip_share == 0.0:
+            raise DataError("[int8] epochs need a clip_share above 0; 0.001 is what recipes have")
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """One way to train one network."""
 
@@ -193,6 +211,7 @@ class Recipe:
     augment: AugmentRecipe = field(default_factory=AugmentRecipe)
     transfer: TransferRecipe = field(default_factory=TransferRecipe)
     semi: SemiRecipe = field(default_factory=SemiRecipe)
+    int8: Int8Recipe = field(default_factory=Int8Recipe)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as JSON types."""

@@ -4,6 +4,7 @@ A run's folder:
 
     RUN/checkpoint.safetensors     the network and all that describes it
     RUN/stage1.safetensors         the network after stage 1, where a stage 3 follows
+    RUN/unbounded.safetensors      the network before [int8] bounded it, where the recipe does
     RUN/last-stage1.safetensors    the state after the last epoch, for --resume
     RUN/windows.safetensors        windows for the export: to calibrate by, to judge by
     RUN/predictions.npz            logits, labels and groups of the test windows
@@ -49,11 +50,12 @@ from edge_asc.training.corpus import (
     sampling_weights,
 )
 from edge_asc.training.datasets import Clip
+from edge_asc.training.int8_stage import make_int8_network
 from edge_asc.training.loop import Fitted, make_writer, predict
 from edge_asc.training.metrics import Scores, score
 from edge_asc.training.models import NetworkConfig, SceneNetwork, count_parameters
 from edge_asc.training.network_setup import describe, draw_windows, make_network
-from edge_asc.training.optimization import StateDict
+from edge_asc.training.optimization import StateDict, copy_weights
 from edge_asc.training.recipe import Recipe
 from edge_asc.training.run_report import (
     SplitResult,
@@ -132,6 +134,8 @@ class SplitRun:
         frozen = take_over(network, recipe.transfer, self.options.backbone)
         self._say_what(windows, network)
         fitted, metrics = self._run_stages(windows, network, frozen)
+        if recipe.int8.clip_share > 0.0:
+            network, fitted = self._make_int8(windows, network, fitted, metrics)
         logits = self._predict(network, windows.test)
         result = self._score(logits, windows.test.label, windows.test.group)
         temperature = self._fit_temperature(network, windows.validation)
@@ -196,6 +200,30 @@ class SplitRun:
         if writer is not None:
             writer.close()
         return fitted, metrics
+
+    def _make_int8(
+        self,
+        windows: SplitWindows,
+        network: SceneNetwork,
+        fitted: Fitted,
+        metrics: dict[str, Any],
+    ) -> tuple[SceneNetwork, Fitted]:
+        """The last stage: bound the network and put its weights on the int8 grid.
+
+        Keeps the network as it was trained in a file of its own and its figures in `metrics`.
+        """
+        metrics["unbounded"] = self._stage_metrics(network, windows, fitted)
+        name = "unbounded.safetensors"
+        self._save(
+            network.config, windows, fitted.state_dict, metrics=metrics["unbounded"], name=name
+        )
+        cities = {clip.context.city for clip in windows.train_clips}
+        place = Place(self.out, 4, self._identity(windows), self.options.resume, writer=None)
+        data = self._stage_data(windows)
+        device = make_int8_network(
+            self.fabric, network, data, self.recipe, windows.scale.limits, cities, place
+        )
+        return device, replace(fitted, state_dict=copy_weights(device))
 
     def _identity(self, windows: SplitWindows) -> dict[str, Any]:
         """What an interrupted run must share with its continuation."""

@@ -33,9 +33,10 @@ class TrainOptions:
     num_devices: int = 1
     """Processes, each on a device of its own (or on cores of its own)."""
     seed: int | None = None
-    """Replaces the recipe's, as do the next two."""
+    """Replaces the recipe's, as do the next three."""
     epochs: int | None = None
     labelled_share: float | None = None
+    int8_epochs: int | None = None
 
 
 def override(recipe: Recipe, options: TrainOptions) -> Recipe:
@@ -50,4 +51,7 @@ def override(recipe: Recipe, options: TrainOptions) -> Recipe:
         semi = replace(semi, epochs=min(semi.epochs, options.epochs))
     if options.labelled_share is not None:
         data = replace(data, labelled_share=options.labelled_share)
-    return replace(recipe, loop=loop, data=data, semi=semi)
+    int8 = recipe.int8
+    if options.int8_epochs is not None:
+        int8 = replace(int8, epochs=options.int8_epochs)
+    return replace(recipe, loop=loop, data=data, semi=semi, int8=int8)

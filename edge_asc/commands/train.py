@@ -54,6 +54,13 @@ from edge_asc.commands.options import PATH, data_option, packages, split_names
 )
 @click.option("--epochs", type=click.IntRange(min=1), help="Instead of the recipe's.")
 @click.option("--seed", type=click.IntRange(min=0), help="Instead of the recipe's.")
+@click.option(
+    "--qat",
+    "int8_epochs",
+    type=click.IntRange(min=0),
+    metavar="EPOCHS",
+    help="Quantization-aware fine-tuning: train so long with tensors rounded as in int8.",
+)
 def train(
     recipe: str,
     data: tuple[Path, ...],

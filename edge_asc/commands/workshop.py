@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -97,10 +98,28 @@ def synth(
 
 @click.command()
 @click.argument("checkpoint", type=PATH)
-@click.option("--int8/--float32", default=True, show_default=True, help="Arithmetic of the model.")
+@click.option(
+    "--int8", "arithmetic", flag_value="int8", default=True, help="8-bit integers (default)."
+)
+@click.option("--float32", "arithmetic", flag_value="float32", help="32-bit floating point.")
+@click.option("--float16", "arithmetic", flag_value="float16", help="The same, weights in 16 bits.")
+@click.option(
+    "--max-drop",
+    "max_drop_points",
+    type=click.FloatRange(min=0.0),
+    metavar="POINTS",
+    help="With --int8: accuracy that may be lost. Where int8 loses more, 16-bit tensors in the"
+    " encoder, a head in float and 8-bit weights alone are tried in turn.",
+)
 @click.option(
     "-o", "--out", type=PATH, metavar="FILE", help="The model file; else CHECKPOINT's name.tflite."
 )
+@click.option("--onnx", is_flag=True, help="Also write FILE's name.whole.onnx, and its parts.")
+@click.option(
+    "--tflite", is_flag=True, help="Also write name.whole.tflite, without appended parts."
+)
+@click.option("--json", is_flag=True, help="Also write name.json, all that is known of the model.")
+@click.option("--every-window", is_flag=True, help="Compare slow runtimes on all windows too.")
 @click.option("--name", help="The model's name; else the checkpoint's.")
 @click.option(
     "--demonstration", is_flag=True, help="Mark the model as one that must not decide anything."
@@ -115,32 +134,37 @@ def synth(
 @click.option("--work-dir", type=PATH, metavar="DIR", help="Keep the steps in between here.")
 def export(
     checkpoint: Path,
-    int8: bool,
     out: Path | None,
-    name: str | None,
-    demonstration: bool,
+    onnx: bool,
+    tflite: bool,
+    json: bool,
     card: Path | None,
     evaluation: Path | None,
     work_dir: Path | None,
+    **options: Any,  # noqa: ANN401 - click's values, by the names of ExportOptions
 ) -> None:
     """Turn a checkpoint into a model file.
 
-    CHECKPOINT is what a training run wrote. Every step is compared with the one before it, and the
-    model is refused if it lost too much.
+    CHECKPOINT is what a training run wrote. Every form of the network is compared with it in every
+    runtime that is here, and the model is refused if it lost too much.
     """
     for path in (card, evaluation):
         if path is not None and not path.is_file():
             raise click.UsageError(f"{path}: no such file")
+    if options["max_drop_points"] is not None and options["arithmetic"] != "int8":
+        raise click.UsageError("--max-drop chooses among integer forms: give it with --int8")
     with packages("export"):
-        from edge_asc.export.pipeline import export_command
+        from edge_asc.export.command import ExtraFiles, export_command, read_metrics
+        from edge_asc.export.pipeline import ExportOptions
 
         export_command(
             checkpoint,
             out or checkpoint.with_suffix(".tflite"),
-            int8=int8,
-            name=name,
-            work_dir=work_dir,
-            demonstration=demonstration,
-            card=card,
-            evaluation=evaluation,
+            ExportOptions(
+                card=card.read_text(encoding="utf-8") if card else "",
+                evaluation=read_metrics(evaluation) if evaluation else {},
+                **options,
+            ),
+            work_dir,
+            ExtraFiles(onnx=onnx, tflite=tflite, json=json),
         )

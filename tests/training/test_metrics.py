@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +12,8 @@ from edge_asc.training.metrics import (
     GroupBootstrap,
     break_down,
     format_share,
+    mcnemar,
+    paired_drop,
     score,
 )
 
@@ -156,3 +160,42 @@ def test_a_share_lies_within_its_possible_range(num_groups: int, seed: int):
     for interval in GroupBootstrap(groups).share_intervals(hits, counted):
         assert interval is not None
         assert 0.0 <= interval.low <= interval.high <= 1.0
+
+
+def bools(*values: int) -> np.ndarray:
+    return np.array(values, np.bool_)
+
+
+def test_a_paired_drop_by_hand():
+    before, after = bools(1, 1, 1, 1, 0, 0), bools(0, 0, 0, 1, 1, 0)
+    found = paired_drop(before, after, ["a", "b", "c", "d", "e", "f"])
+    assert (found.lost, found.gained) == (3, 1)
+    assert found.drop == pytest.approx(2 / 6)
+    # Of four changes 3 or more are losses in 5 of 16 cases, as many are gains.
+    assert found.p_value == pytest.approx(10 / 16)
+    assert found.interval.low < 0.0 < found.drop < found.interval.high
+
+
+def test_mcnemar_is_the_exact_binomial_test():
+    assert mcnemar(0, 0) == 1.0
+    assert mcnemar(5, 5) == 1.0
+    assert mcnemar(6, 0) == pytest.approx(2 / 2**6)
+    assert mcnemar(1, 9) == mcnemar(9, 1) == pytest.approx(2 * (1 + 10) / 2**10)
+    assert 0.0 < mcnemar(300, 200) < 1e-4
+
+
+def test_a_paired_interval_is_the_one_of_the_difference():
+    """400 independent windows, 30 lost and 10 gained: 5 points, standard error 1.56 by formula."""
+    before, after = np.ones(400, np.bool_), np.ones(400, np.bool_)
+    after[:30] = False
+    before[30:40] = False
+    found = paired_drop(before, after, [str(i) for i in range(400)])
+    error = math.sqrt((40 / 400 - (20 / 400) ** 2) / 400)
+    assert found.interval.low == pytest.approx(0.05 - 1.96 * error, abs=0.003)
+    assert found.interval.high == pytest.approx(0.05 + 1.96 * error, abs=0.003)
+
+
+def test_a_drop_within_one_group_says_nothing_about_others():
+    assert paired_drop(bools(1, 1), bools(1, 0), ["a", "a"]).interval == (-1.0, 1.0)
+    with pytest.raises(ValueError, match="empty set"):
+        paired_drop(bools(), bools(), [])

@@ -6,12 +6,13 @@ from torch import nn
 
 from edge_asc.errors import DataError
 from edge_asc.training.models.config import NetworkConfig
+from edge_asc.training.models.device_net import DeviceNet
 from edge_asc.training.models.linear_control import LinearControl
 from edge_asc.training.models.mobile_asc_net import MobileASCNet
 from edge_asc.training.models.scene_network import SceneNetwork, count_parameters
 from edge_asc.training.models.se_trans import SETrans
 
-__all__ = ["NetworkConfig", "SceneNetwork", "backbone", "build", "count_parameters"]
+__all__ = ["DeviceNet", "NetworkConfig", "SceneNetwork", "backbone", "build", "count_parameters"]
 
 
 def build(config: NetworkConfig) -> SceneNetwork:
@@ -20,6 +21,8 @@ def build(config: NetworkConfig) -> SceneNetwork:
         return SETrans(config)
     if config.variant == "linear":
         return LinearControl(config)
+    if config.form != "plain":
+        return DeviceNet(config)
     return MobileASCNet(config)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 Variant = Literal["edge", "paper", "se_trans", "linear"]
 Fusion = Literal["none", "early", "gated"]
+Form = Literal["plain", "folded", "bounded"]
 
 BLOCK_CHANNELS = (32, 64, 128)
 """Channels that the three residual blocks of `edge` and `paper` give."""
@@ -66,6 +67,9 @@ class NetworkConfig:
     cell_frames: int | None = None
     """Frames in an independent cell (50 = one second); None = the network sees the whole window.
     Only `edge` and `paper` can work in cells."""
+    form: Form = "plain"
+    """"bounded": rearranged and bounded as int8 computes it; "folded": rearranged alone. `edge` and
+    `paper` only (`device_net.py`)."""
 
     def __post_init__(self) -> None:
         if self.variant not in get_args(Variant):
@@ -77,9 +81,15 @@ class NetworkConfig:
             )
         if self.num_scenes < 2:
             raise ValueError(f"num_scenes must be at least 2, got {self.num_scenes}")
+        if self.form not in get_args(Form):
+            raise ValueError(f"form must be one of {get_args(Form)}, got {self.form!r}")
         if self.variant in BLOCKS:
             self._check_cells()
             return
+        if self.form != "plain":
+            raise ValueError(
+                f"form must be 'plain' for variant {self.variant!r}, got {self.form!r}"
+            )
         if self.cell_frames is not None:
             raise ValueError(
                 f"cell_frames must be None for variant {self.variant!r}, got {self.cell_frames}"
