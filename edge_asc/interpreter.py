@@ -125,6 +125,7 @@ class Network:
 
         Raises InterpreterError when there is no interpreter or it refuses the network.
         """
+        self._keeps_tensors = keep_tensors
         name, module = _load(package)
         resolvers = module.OpResolverType
         resolver = resolvers.AUTO
@@ -156,10 +157,14 @@ class Network:
         return self.output.dequantize(self._interpreter.get_tensor(self.output.index))
 
     def tensors(self) -> dict[str, Array]:
-        """Every tensor of the last run by its name, dequantized; only with `keep_tensors`.
+        """Every tensor of the last run by its name, dequantized.
 
-        Constants are among them. Those that hold integers to count or to slice by are not.
+        Constants are among them, but not those with a scale for each channel, and none that holds
+        integers to count or to slice by. Raises ValueError without `keep_tensors`: the
+        interpreter has written over them.
         """
+        if not self._keeps_tensors:
+            raise ValueError("tensors are kept only by Network(..., keep_tensors=True)")
         specs = [tensor_spec(details) for details in self._interpreter.get_tensor_details()]
         return {
             spec.name: spec.dequantize(self._interpreter.get_tensor(spec.index))

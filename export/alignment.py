@@ -44,7 +44,10 @@ class TapValue:
 
 @torch.no_grad()
 def tap_values(part: Part, inputs: Mapping[str, Array]) -> list[TapValue]:
-    """What passes the taps of `part` for one window's `inputs`, in the order of computation."""
+    """What passes the taps of `part` for one window's `inputs`, in the order of computation.
+
+    `inputs` are in PyTorch's layout, features (1, 1, T, M).
+    """
     taps = {module: name for name, module in part.module.named_modules() if isinstance(module, Tap)}
     passed: list[tuple[Tap, Tensor]] = []
 
@@ -102,7 +105,8 @@ def name_tensors(tflite: bytes, taps: list[TapValue], inputs: Mapping[str, Array
             source = next(int(i) for i in operator.inputs if graph.constant(int(i)) is None)
             names[output] = f"{names.get(source, graph.name(source))}|{kind.lower()}"
             continue
-        tap = _find(values[graph.name(output)].reshape(-1), left)
+        computed = values.get(graph.name(output))  # none where it holds counts or indices
+        tap = None if computed is None else _find(computed.reshape(-1), left)
         if tap is None:
             raise ExportError(
                 f"the converter made a {kind} of shape {graph.shape(output)} that the network has"

@@ -64,6 +64,8 @@ def _say_what(export: Export, out: Path) -> None:
         print(f"  {name:<8}{rest} kB")
     for name, size in facts.footprint.get("arena_bytes", {}).items():
         print(f"  {name:<8}{size / 1000:.1f} kB of arena in TensorFlow Lite Micro on this computer")
+    for fault in export.refused:
+        print(f"  not taken: {fault}")
     if export.costs:
         print(f"  {facts.quantization} costs: {export.costs}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,13 +63,16 @@ def _convert_all(
     """Convert all parts, two at a time; where one fails, or on Ctrl-C, the others end at once."""
     stop = threading.Event()
     with ThreadPoolExecutor(max_workers=2) as pool:
-        jobs = {}
+        jobs: dict[str, Future[Conversion]] = {}
         for part in parts:
             sequences = [name for name, values in part.example.items() if values.dim() != 4]
             jobs[part.name] = pool.submit(
                 convert, paths[part.name], folder, keep_layout=sequences, stop=stop
             )
         try:
+            done, _ = wait(jobs.values(), return_when=FIRST_EXCEPTION)
+            for job in done:
+                job.result()  # raises what went wrong, before others are ended for it
             return {name: job.result() for name, job in jobs.items()}
         finally:
             stop.set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from edge_asc.errors import ExportError
 from edge_asc.export.onnx import require_exportable
 from edge_asc.training.checkpoint import Checkpoint, Windows
 from edge_asc.training.models import DeviceNet
@@ -35,12 +36,17 @@ def device_network(
     `calibration` are training windows; a network that is bounded already needs none.
 
     Raises:
-        ExportError: a network of this variant cannot be exported.
+        ExportError: a network of this variant cannot be exported, or `calibration` is empty.
     """
     network = require_exportable(checkpoint.build_network())
     if isinstance(network, DeviceNet):
         share = checkpoint.recipe.get("int8", {}).get("clip_share")
         return DeviceNetwork(network, True, {"bounded_in": "training", "clip_share": share})
+    if len(calibration) == 0:
+        raise ExportError(
+            "the training run kept no windows to calibrate by; train again, or with an [int8]"
+            " section in the recipe, which bounds the network itself"
+        )
     trained = [checkpoint.cities.index(name) for name in checkpoint.trained_cities]
     inputs = calibration_inputs(
         network.config, calibration.features, calibration.city, calibration.time, trained, seed

@@ -99,8 +99,8 @@ def write_onnx(part: Part, folder: Path) -> Path:
     with warnings.catch_warnings():
         # The older exporter keeps the GRU as one node; the newer one unrolls it and takes minutes.
         warnings.simplefilter("ignore", DeprecationWarning)
-        # Shapes and the batch size of 1 are fixed, now and on the device.
-        warnings.filterwarnings("ignore", "Converting a tensor to a Python boolean")
+        # Shapes, steps and the batch size of 1 are fixed, now and on the device.
+        warnings.filterwarnings("ignore", ".* might cause the trace to be incorrect")
         warnings.filterwarnings(
             "ignore", "Exporting a model to ONNX with a batch_size other than 1"
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +22,7 @@ from edge_asc.export.context_coverage import ContextCoverage, context_coverage
 from edge_asc.export.conversion import Converted, convert_network
 from edge_asc.export.device import DeviceNetwork, device_network
 from edge_asc.export.golden_windows import choose_golden, golden_record
+from edge_asc.export.layer_debug import DebugPart, debug_layers
 from edge_asc.export.onnx import Part, require_exportable
 from edge_asc.export.parity import (
     MAX_DROP_POINTS,
@@ -30,7 +31,14 @@ from edge_asc.export.parity import (
     parity_report,
 )
 from edge_asc.export.precision import LADDER, quantize_parts
-from edge_asc.export.runtimes import Run, Survey, available_runtimes, load_module, measure_arenas
+from edge_asc.export.runtimes import (
+    MICRO,
+    Run,
+    Survey,
+    available_runtimes,
+    load_module,
+    measure_arenas,
+)
 from edge_asc.export.sizes import bytes_by_use
 from edge_asc.export.stages import (
     SLOW_WINDOWS,
@@ -66,6 +74,8 @@ class ExportOptions:
     """Text about data, licences and figures that travels with the model"""
     evaluation: dict[str, Any] = field(default_factory=dict)
     """A training run's metrics.json, where the exported network itself has no unseen clips"""
+    layers: Path | None = None
+    """A new folder for the error of every layer of the int8 network, as text and pictures"""
     seed: int = 0
     """Draws the calibration windows of a network that was not bounded in training"""
 
@@ -110,10 +120,9 @@ class _Judge:
     def float_stages(self) -> tuple[list[StageLogits], dict[str, str]]:
         """Logits of every form in float, and which runtimes were not run."""
         converted = self.converted
-        forms = [
-            NetworkForm("ONNX", "float", "ONNX", converted.onnx),
-            NetworkForm("TFLite float32", "float", "TFLite", converted.float32),
-        ]
+        forms = [NetworkForm("ONNX", "float", "ONNX", converted.onnx)]
+        if self.options.arithmetic != "float32":  # else it is what is shipped
+            forms.append(NetworkForm("TFLite float32", "float", "TFLite", converted.float32))
         if not self.device.is_checkpoint:
             modules = {part.name: part for part in converted.parts}
             forms.insert(0, NetworkForm("device network", "device", "PyTorch", modules))
@@ -127,6 +136,20 @@ class _Judge:
         form = NetworkForm(f"TFLite {quantization}", kind, "TFLite", parts, everywhere=True)
         slow = None if self.options.every_window else SLOW_WINDOWS
         return run_stages([form], self.survey, self.test, self.shape, slow_windows=slow)
+
+    def debug(self, int8: Mapping[str, bytes], folder: Path) -> list[str]:
+        """Which layer of the networks in `int8` is how far from float; pictures go to `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        parts = {
+            part.name: DebugPart(
+                part,
+                self.converted.onnx[part.name],
+                self.converted.float32[part.name],
+                int8[part.name],
+            )
+            for part in self.converted.parts
+        }
+        return debug_layers(parts, self.converted.ranges, self.test, self.shape, folder)
 
     def report(
         self,
@@ -183,22 +206,31 @@ def export_model(
         )
     integer = options.arithmetic == "int8"
     device = device_network(checkpoint, windows.calibration, integer=integer, seed=options.seed)
-    say("converting whole, encoder and head to TFLite: about a minute")
+    say("converting the network to TFLite: about a minute")
     converted = convert_network(device.network, windows.test, folder)
     judge = _Judge(checkpoint, device, converted, available_runtimes(), windows.test, options)
     say(f"comparing every form in every runtime on {len(windows.test)} windows")
     reference = whole_logits(judge.checkpoint_run(), windows.test, judge.shape, batch=32)
     float_stages, _ = judge.float_stages()
     max_drop = MAX_DROP_POINTS if options.max_drop_points is None else options.max_drop_points
+    # What these lose, every form loses that is made of them.
+    judge.report(reference, float_stages, {}, None).check(max_drop)
     refused: list[str] = []
+    sizes: list[int] = []
     for quantization, costs, parts in _candidates(converted, options):
+        if options.layers is not None and quantization == "int8":
+            # Before it is judged: whose network is refused needs it most.
+            say("\n".join(judge.debug(parts, options.layers)))
         stages, not_run = judge.stages(quantization, parts)
         context = judge.context(parts["whole"]) if quantization != "float32" else None
         report = judge.report(reference, [*float_stages, *stages], not_run, context)
         faults = report.faults(max_drop)
+        sizes.append(sum(map(len, parts.values())))
         if not faults:
+            if costs:
+                costs += f"; networks of {sizes[-1] / 1000:.0f} kB, int8 {sizes[0] / 1000:.0f} kB"
             model = _model_file(judge, quantization, parts, report, stages, reference)
-            doubts = report.check(max_drop)
+            doubts = report.doubts(max_drop)
             return Export(model, report, doubts, refused, costs, converted, windows.test)
         refused.append(faults[0])
         say(f"{quantization} is refused: {faults[0]}")
@@ -207,18 +239,18 @@ def export_model(
 
 def _candidates(
     converted: Converted, options: ExportOptions
-) -> list[tuple[str, str, dict[str, bytes]]]:
+) -> Iterator[tuple[str, str, dict[str, bytes]]]:
     """Arithmetic, what it costs, and the networks, in the order in which to try them."""
     if options.arithmetic == "float32":
-        return [("float32", "", dict(converted.float32))]
+        yield "float32", "", dict(converted.float32)
+        return
     if options.arithmetic == "float16":
         halves = {name: conversion.float16 for name, conversion in converted.conversions.items()}
-        return [("float16", "", halves)]
-    rungs = LADDER[:1] if options.max_drop_points is None else LADDER
-    return [
-        (rung.quantization, rung.costs, quantize_parts(converted.float32, converted.ranges, rung))
-        for rung in rungs
-    ]
+        yield "float16", "", halves
+        return
+    for rung in LADDER[:1] if options.max_drop_points is None else LADDER:
+        parts = quantize_parts(converted.float32, converted.ranges, rung)
+        yield rung.quantization, rung.costs, parts
 
 
 def _test_clips(checkpoint: Checkpoint) -> str:
@@ -241,7 +273,7 @@ def _model_file(
     footprint: dict[str, Any] = {
         "bytes": {name: bytes_by_use(part) for name, part in parts.items()}
     }
-    if quantization == "int8" and "tflite-micro" not in judge.survey.missing:
+    if any(stage.runtime_class == MICRO for stage in stages):
         footprint["arena_bytes"] = measure_arenas(parts)
     manifest = Manifest(
         name=options.name or checkpoint.name,

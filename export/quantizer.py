@@ -21,7 +21,7 @@ from edge_asc.training.models.device_layers import quantization
 
 Precision = Literal["int8", "int16", "float", "dynamic"]
 """What an operator computes in. "int16": tensors of 16 bits, weights of 8. "dynamic": weights of 8,
-inputs quantized anew at each run, float results."""
+inputs quantized anew at each run, float results; as "float" where there are no weights."""
 
 Ranges = Mapping[str, tuple[float, float]]
 
@@ -63,6 +63,7 @@ def quantize(
 
     Raises:
         ExportError: a computed tensor has no range.
+        ValueError: `precision` names an operator or a kind that there is not.
     """
     return _Quantizer(Graph(float32), ranges, precision or {}).run()
 
@@ -77,7 +78,7 @@ def weight_grid(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     steps = np.full(len(rows), 127.0)
     found = largest == 0.0
     for count in range(1, 128):
-        scaled = rows * (count / np.where(found | (largest == 0.0), 1.0, largest))[:, None]
+        scaled = rows * (count / np.where(found, 1.0, largest))[:, None]
         on_grid = np.abs(scaled - np.rint(scaled)).max(axis=1) < _GRID_TOLERANCE
         steps = np.where(on_grid & ~found, count, steps)
         found |= on_grid
@@ -89,6 +90,11 @@ class _Quantizer:
         unknown = {kind for kind in precision.values() if kind not in get_args(Precision)}
         if unknown:
             raise ValueError(f"precision must be one of {get_args(Precision)}, got {unknown}")
+        strange = precision.keys() - {graph.name(output) for _, output in graph.computed()}
+        if strange:
+            raise ValueError(
+                f"precision is given by the names of operators' outputs, none is {sorted(strange)}"
+            )
         self._graph, self._ranges, self._precision = graph, ranges, precision
         self._operators: list[Any] = []
         self._converted: dict[tuple[int, str], int] = {}
@@ -112,8 +118,11 @@ class _Quantizer:
         precision: Precision,
     ) -> None:
         graph, kind = self._graph, self._graph.kind(operator)
+        has_weights = kind in (*_WEIGHTED, "FULLY_CONNECTED")
+        if precision == "dynamic" and not has_weights:
+            precision = "float"
         operator.inputs = [self._activation(int(i), precision) for i in operator.inputs]
-        if kind in (*_WEIGHTED, "FULLY_CONNECTED") and precision != "float":
+        if has_weights and precision != "float":
             self._convert_weights(operator, kind, precision)
         else:
             self._convert_operands(operator, precision)
@@ -198,6 +207,8 @@ class _Quantizer:
     def _add_conversion(self, index: int, precision: Precision) -> int:
         graph, name = self._graph, self._graph.name(index)
         to_float = precision in ("float", "dynamic")
+        if precision == "int16" and graph.dtype(index) == np.int8:
+            index = self._activation(index, "float")  # no kernel goes there in one step
         scale = None if to_float else self._scale(name.split("|")[0], precision)
         target = graph.add_tensor(
             f"{name}|{precision}", graph.shape(index), _DTYPES[precision], scale
@@ -216,6 +227,8 @@ class _Quantizer:
             key = (int(index), precision)
             if key not in self._constants:
                 low, high = float(values.min()), float(values.max())
+                if low == high == 0.0:
+                    high = 1.0  # zeros have any scale
                 if precision == "int8":
                     scale, zero_point = quantization(low, high)
                 else:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from edge_asc.errors import DataError
-from edge_asc.training.models.config import Fusion, Variant
+from edge_asc.training.models.config import BLOCKS, Fusion, Variant
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -192,8 +192,13 @@ class Int8Recipe:
     def __post_init__(self) -> None:
         if not 0.0 <= self.clip_share <= 0.1:
             raise DataError(f"clip_share must be 0 to 0.1, got {self.clip_share!r}")
+        if self.epochs < 0:
+            raise DataError(f"epochs must be at least 0, got {self.epochs}")
         if self.epochs > 0 and self.clip_share == 0.0:
-            raise DataError("[int8] epochs need a clip_share above 0; 0.001 is what recipes have")
+            raise DataError(
+                "int8 epochs (--qat) need a clip_share above 0: put clip_share = 1e-3 under [int8],"
+                " as the shipped recipes have it"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +217,14 @@ class Recipe:
     transfer: TransferRecipe = field(default_factory=TransferRecipe)
     semi: SemiRecipe = field(default_factory=SemiRecipe)
     int8: Int8Recipe = field(default_factory=Int8Recipe)
+
+    def __post_init__(self) -> None:
+        variant = self.network.variant
+        if self.int8.clip_share > 0.0 and variant not in BLOCKS:
+            raise DataError(
+                f"[int8] is for the variants {' and '.join(BLOCKS)}, not for {variant!r}: leave the"
+                " section out"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as JSON types."""

@@ -20,7 +20,7 @@ def take_over(network: SceneNetwork, recipe: TransferRecipe, path: Path | None) 
     "network" also takes the recurrent layer and the context's part where the shapes agree.
 
     Raises:
-        DataError: a checkpoint is missing or superfluous, or is of another variant.
+        DataError: a checkpoint is missing or superfluous, of another variant, or bounded for int8.
     """
     if recipe.backbone == "none":
         if path is not None:
@@ -34,6 +34,11 @@ def take_over(network: SceneNetwork, recipe: TransferRecipe, path: Path | None) 
             "this recipe begins with a trained network: give its checkpoint as --backbone"
         )
     other = load_checkpoint(path)
+    if other.network.form != "plain":
+        raise DataError(
+            f"{path} holds a network that was bounded for int8, whose blocks cannot be trained on:"
+            " give the unbounded.safetensors beside it"
+        )
     if other.network.variant != network.config.variant:
         raise DataError(
             f"{path} is a {other.network.variant!r} network, the recipe wants "

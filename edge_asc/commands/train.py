@@ -59,7 +59,8 @@ from edge_asc.commands.options import PATH, data_option, packages, split_names
     "int8_epochs",
     type=click.IntRange(min=0),
     metavar="EPOCHS",
-    help="Quantization-aware fine-tuning: train so long with tensors rounded as in int8.",
+    help="Quantization-aware fine-tuning: epochs with tensors rounded as in int8, instead of the"
+    " recipe's.",
 )
 def train(
     recipe: str,

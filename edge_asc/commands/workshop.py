@@ -119,6 +119,13 @@ def synth(
     "--tflite", is_flag=True, help="Also write name.whole.tflite, without appended parts."
 )
 @click.option("--json", is_flag=True, help="Also write name.json, all that is known of the model.")
+@click.option(
+    "--debug-layers",
+    "layers",
+    type=PATH,
+    metavar="DIR",
+    help="With --int8: the error of every layer, worst first, as text and pictures in DIR.",
+)
 @click.option("--every-window", is_flag=True, help="Compare slow runtimes on all windows too.")
 @click.option("--name", help="The model's name; else the checkpoint's.")
 @click.option(
@@ -148,18 +155,25 @@ def export(
     CHECKPOINT is what a training run wrote. Every form of the network is compared with it in every
     runtime that is here, and the model is refused if it lost too much.
     """
+    out = out or checkpoint.with_suffix(".tflite")
+    if out.suffix != ".tflite":
+        raise click.UsageError(
+            f"-o must name a .tflite file, which it is and others are named after, got {out}"
+        )
     for path in (card, evaluation):
         if path is not None and not path.is_file():
             raise click.UsageError(f"{path}: no such file")
     if options["max_drop_points"] is not None and options["arithmetic"] != "int8":
         raise click.UsageError("--max-drop chooses among integer forms: give it with --int8")
+    if options["layers"] is not None and options["arithmetic"] != "int8":
+        raise click.UsageError("--debug-layers compares int8 with float: give it with --int8")
     with packages("export"):
         from edge_asc.export.command import ExtraFiles, export_command, read_metrics
         from edge_asc.export.pipeline import ExportOptions
 
         export_command(
             checkpoint,
-            out or checkpoint.with_suffix(".tflite"),
+            out,
             ExportOptions(
                 card=card.read_text(encoding="utf-8") if card else "",
                 evaluation=read_metrics(evaluation) if evaluation else {},

@@ -32,9 +32,9 @@ def calibration_inputs(
     """Draw up to 512 windows, seeded, in batches as the network of `config` takes them.
 
     `features` has shape (N, T, M), `city` (N, C), `time` (N, 8); `trained_cities` are the columns
-    of `city` that a training clip set. Half of the windows keep their own context, the others draw
-    it anew, so that every context that a device can meet lies within the ranges: ranges from one
-    hour of the day break at the next.
+    of `city` that a training clip set. Every second window gets a context anew: every city in turn,
+    any time, both also unknown. So every context that a device can meet lies within the ranges:
+    ranges from one hour of the day break at the next.
     """
     random = np.random.default_rng(seed)
     chosen = np.sort(random.permutation(len(features))[:NUM_WINDOWS])
@@ -52,11 +52,10 @@ def calibration_inputs(
 def _spread_context(
     city: Array, time: Array, trained_cities: list[int], random: np.random.Generator
 ) -> tuple[Array, Array]:
-    anew = np.arange(len(city)) % 2 == 1
-    unknown = city.shape[1] - 1
-    columns = random.choice(np.array([*trained_cities, unknown]), anew.sum())
-    city[anew] = np.eye(city.shape[1], dtype=np.float32)[columns]
-    angles = random.uniform(0, 2 * np.pi, (int(anew.sum()), time.shape[1] // 2))
-    time[anew] = np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(len(angles), -1)
-    time[anew.argmax()] = SceneContext().encode_time()
+    count, unknown = len(city[1::2]), city.shape[1] - 1
+    columns = random.permutation(np.resize([*trained_cities, unknown], count))
+    city[1::2] = np.eye(city.shape[1], dtype=np.float32)[columns]
+    angles = random.uniform(0, 2 * np.pi, (count, time.shape[1] // 2))
+    time[1::2] = np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(count, -1)
+    time[1:2] = SceneContext().encode_time()
     return city, time

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 Variant = Literal["edge", "paper", "se_trans", "linear"]
 Fusion = Literal["none", "early", "gated"]
 Form = Literal["plain", "folded", "bounded"]
+"""How `edge` and `paper` are written down: as they are trained, or as int8 computes them."""
 
 BLOCK_CHANNELS = (32, 64, 128)
 """Channels that the three residual blocks of `edge` and `paper` give."""

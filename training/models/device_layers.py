@@ -39,16 +39,17 @@ class Tap(nn.Module):
     @property
     def is_set(self) -> bool:
         """Whether there is a range."""
-        return float(self.high) > float(self.low)
+        return float(self.low) != 0.0 or float(self.high) != 0.0
 
     def set_range(self, low: float, high: float) -> None:
+        """Round to 256 steps from `low` to `high`; 0 becomes one of them."""
         self.low.fill_(low)
         self.high.fill_(high)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `x`, rounded and clipped to its range where `rounds` is set.
 
-        The gradient passes where `x` lies within the range.
+        The gradient passes where `x` lies within the range. Raises ValueError where there is none.
         """
         if not self.rounds:
             return x

@@ -100,12 +100,12 @@ class DeviceGRU(nn.Module):
 
     def forward(self, steps: Tensor) -> list[Tensor]:
         """Map steps (B, S, in_size) to the S states, each (B, size)."""
-        batch = steps.shape[0]  # a tracer warns of len()
+        batch = len(steps)
         flat = steps.transpose(0, 1).reshape(-1, steps.shape[-1])  # (S * B, in_size)
         gates = self.taps["input_gates"](self.input_gates(flat))
         candidates = self.taps["input_candidate"](self.input_candidate(flat))
         states = [torch.zeros_like(candidates[:batch])]
-        for begin in range(0, len(flat), batch):
+        for begin in range(0, flat.shape[0], batch):
             # Slices: onnxruntime 1.23 refuses a simplified graph with a split in twenty.
             now = slice(begin, begin + batch)
             states.append(self.step(gates[now], candidates[now], states[-1]))

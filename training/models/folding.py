@@ -37,8 +37,11 @@ MIN_SPAN_SHARE = 1e-3
 SHRINK_GRID = (0.3, 1.0, 36)
 """Shares of the full range that `least_error` tries: from, to, how many."""
 
+MIN_WIDTH = 1e-6
+"""The range of every channel where none says anything, and of a tensor that never leaves 0."""
+
 MAX_VALUES = 200_000
-"""Values by which a range is chosen; of more, as many are drawn."""
+"""Values of a channel by which `all_but` and `least_error` choose; of more, as many are drawn."""
 
 
 def all_seen(values: Tensor) -> tuple[Tensor, Tensor]:
@@ -50,6 +53,7 @@ def all_but(share: float) -> Span:
     """The span of all but this share at either end."""
 
     def span(values: Tensor) -> tuple[Tensor, Tensor]:
+        values = _some(values)
         cut = max(1, round(values.shape[1] * share))
         low = values.kthvalue(cut, dim=1).values
         return low, values.kthvalue(values.shape[1] - cut + 1, dim=1).values
@@ -59,6 +63,7 @@ def all_but(share: float) -> Span:
 
 def least_error(values: Tensor) -> tuple[Tensor, Tensor]:
     """The part of the full span that 256 steps render with the least mean square error."""
+    values = _some(values)
     low, high = all_seen(values)
     low, high = low.clamp(max=0.0), high.clamp(min=0.0)
     best, share = torch.full_like(low, torch.inf), torch.ones_like(low)
@@ -182,11 +187,12 @@ def _channel_scale(x: Tensor, span: Span | None, *, from_zero: bool) -> tuple[Te
     """Lowest kept value of each channel of `x`, (N, C, T, M), and its range over `BOUND`."""
     if span is None:
         return torch.zeros(x.shape[1]), torch.ones(x.shape[1])
-    low, high = span(_some(x.transpose(0, 1).flatten(1)))
+    low, high = span(x.transpose(0, 1).flatten(1))
     if from_zero:
         low = torch.zeros_like(low)
     width = high - low
-    return low, width.clamp_min(MIN_SPAN_SHARE * float(width.max())) / BOUND
+    least = max(MIN_SPAN_SHARE * float(width.max()), MIN_WIDTH)
+    return low, width.clamp_min(least) / BOUND
 
 
 def _some(values: Tensor) -> Tensor:
@@ -248,11 +254,11 @@ def _fold_fusion(network: MobileASCNet, device: DeviceNet) -> None:
 
 @contextmanager
 def _recorded(network: DeviceNet) -> Iterator[dict[str, list[Tensor]]]:
-    """Collect what passes each tap of `network`, by the tap's name."""
+    """Collect what passes each tap of `network` without a range, by the tap's name."""
     values: dict[str, list[Tensor]] = {}
     hooks = []
     for name, module in network.named_modules():
-        if isinstance(module, Tap):
+        if isinstance(module, Tap) and not module.is_set:
 
             def keep(_: nn.Module, __: object, out: Tensor, name: str = name) -> None:
                 values.setdefault(name, []).append(out.detach())
@@ -275,9 +281,11 @@ def calibrate(network: DeviceNet, batches: list[Inputs], span: Span) -> None:
     for name, tap in unset.items():
         passed = torch.cat([part.flatten() for part in values[name]])[None]
         # Logits are few and decide: none is cut off.
-        low, high = (all_seen if name == "taps.logits" else span)(_some(passed))
+        low, high = (all_seen if name == "taps.logits" else span)(passed)
         reach = _reach(name, values)
         tap.set_range(max(float(low), -reach), min(float(high), reach))
+        if not tap.is_set:  # it never left 0
+            tap.set_range(0.0, MIN_WIDTH)
 
 
 def _reach(name: str, values: dict[str, list[Tensor]]) -> float:
