@@ -83,7 +83,8 @@ def name_tensors(tflite: bytes, taps: list[TapValue], inputs: Mapping[str, Array
     """The same network with its tensors named after the `taps` that hold their values.
 
     `inputs` are those that the taps saw, in TFLite's layout. Tensors that only carry numbers are
-    named after the operator that moved them, constants after the operator that uses them.
+    named after their source and the operator that moved them, weights and biases after the tensor
+    that is computed with them; other constants are numbered.
 
     Raises:
         ExportError: a computed tensor has no tap: the converter made another network of it.
@@ -115,7 +116,8 @@ def name_tensors(tflite: bytes, taps: list[TapValue], inputs: Mapping[str, Array
         left.remove(tap)
         names[output] = tap.name
         for role, index in zip(("weight", "bias"), operator.inputs[1:], strict=False):
-            if index >= 0 and graph.constant(int(index)) is not None:
+            constant = None if index < 0 else graph.constant(int(index))
+            if constant is not None and constant.dtype == np.float32:
                 names.setdefault(int(index), f"{tap.name.split('/')[0]}.{role}")
     _rename(graph, names)
     return graph.to_bytes()

@@ -66,6 +66,11 @@ def _say_what(export: Export, out: Path) -> None:
         print(f"  {name:<8}{size / 1000:.1f} kB of arena in TensorFlow Lite Micro on this computer")
     for fault in export.refused:
         print(f"  not taken: {fault}")
+    took = [
+        f"{name} {made.seconds:.0f} s and {made.peak_memory_mb:.0f} MB"
+        for name, made in export.converted.conversions.items()
+    ]
+    print(f"  converted by {export.converted.conversions['whole'].converter}: {', '.join(took)}")
     if export.costs:
         print(f"  {facts.quantization} costs: {export.costs}")
 

@@ -76,6 +76,7 @@ def _convert_all(
             return {name: job.result() for name, job in jobs.items()}
         finally:
             stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _example(network: DeviceNet, part: Part, windows: Windows) -> dict[str, Array]:

@@ -176,7 +176,10 @@ class Graph:
             yield operator, int(output)
 
     def to_bytes(self) -> bytes:
-        """The file, without tensors and buffers that nothing uses, equal buffers once."""
+        """The file, without tensors and buffers that nothing uses, equal buffers once.
+
+        The tensors that are left are numbered anew, here too.
+        """
         self._drop_unused()
         builder = flatbuffers.Builder(1 << 20)
         builder.Finish(self.model.Pack(builder), _FILE_MARK)

@@ -68,7 +68,7 @@ def debug_layers(
     inputs = part_inputs(parts, windows, shape)
     lines: list[str] = []
     for name, part in parts.items():
-        errors = layer_errors(part.float32, part.int8, inputs[name])
+        errors = layer_errors(part.float32, part.int8, inputs[name], ranges)
         first = [_to_torch_layout(one) for one in inputs[name][:2]]
         names = layer_names(part.float32, part.part, part.onnx, first)
         title = f"{name}: int8 against float, {len(inputs[name])} windows"

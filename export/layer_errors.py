@@ -15,6 +15,7 @@ from edge_asc.export.flatbuffer import Graph
 from edge_asc.export.scale_faults import (
     FIXED_SCALES,
     KEEPS_SCALE,
+    Ranges,
     find_faults,
     layer_of,
     tensor_scale,
@@ -73,13 +74,18 @@ class LayerError:
         return max(self.at_ends - self.clipped, 0.0)
 
 
-def layer_errors(float32: bytes, int8: bytes, windows: Sequence[Inputs]) -> list[LayerError]:
+def layer_errors(
+    float32: bytes,
+    int8: bytes,
+    windows: Sequence[Inputs],
+    ranges: Ranges | None = None,
+) -> list[LayerError]:
     """Compare every tensor that `int8` computes with that of the same name in `float32`.
 
     The worst comes first: tensors whose scales contradict the rest of the file, then by own error
     in relation to what the best scale would leave (`excess`). So a layer that is inexact because
     its range is wrong stands above one that is as exact as 8 bits can be. The steps of the GRU are
-    one row.
+    one row. With `ranges`, by which `quantize` made `int8`, its scales are checked against them.
 
     Raises:
         ExportError: no windows, or the networks are not the same graph.
@@ -87,7 +93,7 @@ def layer_errors(float32: bytes, int8: bytes, windows: Sequence[Inputs]) -> list
     """
     if not windows:
         raise ExportError("layers are compared on real windows: give at least one, got none")
-    return _Comparison(float32, int8).run(windows)
+    return _Comparison(float32, int8).run(windows, ranges)
 
 
 class _Comparison:
@@ -114,9 +120,9 @@ class _Comparison:
                 " both must come from one conversion"
             )
 
-    def run(self, windows: Sequence[Inputs]) -> list[LayerError]:
-        ranges = self._float_ranges(windows)
-        reach = _reach(self._float_graph, ranges)
+    def run(self, windows: Sequence[Inputs], intended: Ranges | None) -> list[LayerError]:
+        seen = self._float_ranges(windows)
+        reach = _reach(self._float_graph, seen)
         graph = self._graph
         tensors = [*graph.inputs, *(output for _, output in self._outputs)]
         errors = {
@@ -126,7 +132,7 @@ class _Comparison:
         for inputs in windows:
             self._add(inputs, errors)
         faults: defaultdict[str, list[str]] = defaultdict(list)
-        for fault in find_faults(self._float_graph, graph, ranges):
+        for fault in find_faults(self._float_graph, graph, seen, intended):
             faults[fault.tensor].append(fault.text)
         rows = self._rows(errors, faults)
         return sorted(rows, key=lambda row: (-_num_faults(row, faults), -row.excess, row.place))

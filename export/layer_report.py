@@ -19,8 +19,8 @@ _WIDTH = 120
 _HEAD = (
     f"{'':{_NAME_WIDTH}s}       | all error so far, dB  | own error, dB         | at ends, %    |"
     " used, %",
-    f"{'tensor':{_NAME_WIDTH}s} steps |    SNR   mean  cosine |    SNR   mean  × best |    all    cut |"
-    " steps range",
+    f"{'tensor':{_NAME_WIDTH}s} steps |    SNR   mean  cosine |    SNR   mean  × best |"
+    "    all    cut | steps range",
 )
 
 

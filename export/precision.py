@@ -1,4 +1,4 @@
-"""What a network may compute in: from the smallest and fastest rung to the surest."""
+"""What a network may compute in: the smallest and fastest rung first."""
 
 from __future__ import annotations
 
@@ -45,8 +45,6 @@ LADDER = (
     ),
 )
 
-_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-
 
 def quantize_parts(parts: Mapping[str, bytes], ranges: Ranges, rung: Rung) -> dict[str, bytes]:
     """The float32 networks in `parts` as `rung` has them. Raises ExportError."""
@@ -57,10 +55,8 @@ def quantize_parts(parts: Mapping[str, bytes], ranges: Ranges, rung: Rung) -> di
 
 
 def _choose(graph: Graph, rung: Rung) -> Iterator[tuple[str, Precision]]:
-    for operator, output in graph.computed():
+    for _, output in graph.computed():
         name = graph.name(output)
         for beginnings, precision in rung.choice.items():
             if name.startswith(beginnings):
-                weighted = graph.kind(operator) in _WEIGHTED
-                plain = precision == "dynamic" and not weighted
-                yield name, "float" if plain else precision
+                yield name, precision

@@ -8,7 +8,8 @@ its input spoils *its* output most. What the file itself says tells which number
 - a bias is in steps of input times weight; where weight and bias are right, the input is wrong;
 - tensors whose numbers are only moved (PAD, CONCATENATION ...) have one scale; most are right;
 - so have the steps of a recurrence;
-- LOGISTIC and TANH have scales that TFLite fixes.
+- LOGISTIC and TANH have scales that TFLite fixes;
+- where it is known which range a tensor was to have, its scale must be that range's.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import numpy.typing as npt
 
 from edge_asc.export.alignment import CARRIERS
 from edge_asc.export.flatbuffer import Graph, Quantization
+from edge_asc.training.models.device_layers import quantization
 
 KEEPS_SCALE = (*CARRIERS, "AVERAGE_POOL_2D", "MAX_POOL_2D")
 """Operators that TFLite's integer kernels run with one scale for input and output."""
@@ -66,19 +68,24 @@ def layer_of(tensor: str) -> str:
     return _STEP.sub("", tensor)
 
 
-def find_faults(float32: Graph, integer: Graph, ranges: Ranges) -> list[Fault]:
+def find_faults(
+    float32: Graph, integer: Graph, seen: Ranges, intended: Ranges | None = None
+) -> list[Fault]:
     """Every contradiction in the scales of `integer`, made of `float32`.
 
-    `ranges` are the lowest and highest value of each computed tensor in the float network, by
-    name: where two scales contradict and nothing else tells which is right, they do.
+    Args:
+        seen: lowest and highest value of each computed tensor in the float network, by name: where
+            two scales contradict and nothing else tells which is right, they do.
+        intended: the ranges that `quantize` was given, if they are known.
     """
     constants = list(_constant_faults(float32, integer))
     spoiled = {fault.tensor for fault in constants}
     biases = list(_bias_faults(integer, spoiled))
     blamed = {fault.tensor for fault in biases}
-    moved = _odd_ones_out(integer, _moved_together(integer), blamed, ranges, "moved to or from it")
+    moved = _odd_ones_out(integer, _moved_together(integer), blamed, seen, "moved to or from it")
     steps = _odd_ones_out(integer, _steps(integer), blamed, {}, "of its other steps")
-    return [*constants, *biases, *moved, *steps, *_fixed_faults(integer)]
+    other = [*_fixed_faults(integer), *_intention_faults(integer, intended or {})]
+    return [*constants, *biases, *moved, *steps, *other]
 
 
 def tensor_scale(graph: Graph, tensor: int) -> Scale | None:
@@ -116,16 +123,16 @@ def _compare_constant(
     role: str,
     right: npt.NDArray[Any],
     values: npt.NDArray[Any],
-    quantization: Quantization,
+    found: Quantization,
 ) -> str:
     """What is wrong with a constant's scale; "" if it stands for the `right` values."""
-    scale = quantization.scale.astype(np.float64)[:, None]
+    scale = found.scale.astype(np.float64)[:, None]
     rows = (
-        np.moveaxis(array.astype(np.float64), quantization.axis if len(scale) > 1 else 0, 0)
+        np.moveaxis(array.astype(np.float64), found.axis if len(scale) > 1 else 0, 0)
         for array in (np.atleast_1d(values), np.atleast_1d(right))
     )
     steps, wanted = (array.reshape(len(scale), -1) for array in rows)
-    steps, wanted = steps - quantization.zero_point, wanted / scale
+    steps, wanted = steps - found.zero_point, wanted / scale
     allowed = np.full(steps.shape, _HALF_STEP)
     if values.dtype == np.int8:
         # A scale that leaves half of the numbers unused was chosen because it is exact.
@@ -244,6 +251,25 @@ def _fixed_faults(integer: Graph) -> Iterator[Fault]:
             yield Fault(integer.name(output), text)
 
 
+def _intention_faults(integer: Graph, intended: Ranges) -> Iterator[Fault]:
+    given = {
+        output
+        for operator, output in integer.computed()
+        if integer.kind(operator) in KEEPS_SCALE
+        or (integer.kind(operator), integer.dtype(output).name) in FIXED_SCALES
+    }
+    for index in [*integer.inputs, *(output for _, output in integer.computed())]:
+        name, found = integer.name(index), tensor_scale(integer, index)
+        if found is None or index in given or name not in intended:
+            continue
+        low, high = intended[name]
+        right = quantization(low, high)[0]
+        if integer.dtype(index) == np.int16:
+            right = max(-low, high) / np.iinfo(np.int16).max
+        if abs(found[0] / right - 1) > _SAME:
+            yield Fault(name, f"scale is {found[0]:.3g}, but its range asks for {right:.3g}")
+
+
 def with_conversions(int8: bytes) -> bytes:
     """The network with its contradictions resolved, so that kernels which refuse them run it.
 
@@ -281,8 +307,8 @@ def _converted(graph: Graph, operators: list[Any], index: int, scale: Scale | No
 
 def _copy(graph: Graph, index: int, scale: Scale) -> int:
     name = f"{graph.name(index)}|converted{graph.num_tensors}"
-    quantization = Quantization(np.array([scale[0]], np.float32), scale[1])
-    return graph.add_tensor(name, graph.shape(index), graph.dtype(index), quantization)
+    own = Quantization(np.array([scale[0]], np.float32), scale[1])
+    return graph.add_tensor(name, graph.shape(index), graph.dtype(index), own)
 
 
 def _fit_bias(graph: Graph, operator: Any) -> None:  # noqa: ANN401 - the schema's class has no types

@@ -96,6 +96,7 @@ class TensorError:
             own: what the float operator makes of the integer network's inputs to it; `found`
                 differs from it by what this operator alone adds.
         """
+        held = found
         wanted, found, own = (
             np.clip(values.reshape(-1), -self.reach, self.reach) for values in (wanted, found, own)
         )
@@ -109,7 +110,7 @@ class TensorError:
         self.low, self.high = min(self.low, float(own.min())), max(self.high, float(own.max()))
         self.samples.append(own[:: -(-len(own) // SAMPLES_PER_WINDOW)])
         if self.grid is not None:
-            steps = self.grid.steps(found)
+            steps = self.grid.steps(held)
             self.at_ends += int(np.isin(steps, (self.grid.lowest, self.grid.highest)).sum())
             margin = _MARGIN_STEPS * self.grid.scale
             beyond = (own > self.grid.high + margin) | (own < self.grid.low - margin)

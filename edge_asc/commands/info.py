@@ -92,7 +92,7 @@ def _describe(path: Path, file: ModelFile, *, is_trusted: bool) -> Iterator[str]
     for label, value in rows.items():
         yield f"{label:<{_LABEL_WIDTH}} {value}"
     yield from _section("parity", _parity(facts.parity))
-    yield from _section("microcontroller", _footprint(facts.footprint))
+    yield from _section("size", _footprint(facts.footprint))
     yield from _section("measured", _evaluation(facts.card.get("evaluation", {})))
     yield from _section("card", str(facts.card.get("text", "")).splitlines())
 
@@ -119,13 +119,18 @@ def _golden(facts: Manifest) -> str:
 
 
 def _footprint(footprint: Mapping[str, Any]) -> Iterator[str]:
-    """What each network takes in TFLite Micro, and what its flatbuffer is made of."""
+    """What each network's file is made of, and what memory it takes in TensorFlow Lite Micro."""
     arenas, files = footprint.get("arena_bytes", {}), footprint.get("bytes", {})
-    for network in (name for name in ("whole", "encoder", "head") if name in arenas):
-        kinds = sorted(files.get(network, {}).items(), key=lambda item: -item[1])
-        file = ", ".join(f"{kind} {size / 1000:.1f} kB" for kind, size in kinds)
-        arena = f"{network:<8} arena {arenas[network] / 1000:.1f} kB"
-        yield f"{arena}; file: {file}" if file else arena
+    for network in ("whole", "encoder", "head"):
+        facts = []
+        if use := files.get(network):
+            kinds = sorted((size, kind) for kind, size in use.items() if kind != "total")
+            parts = (f"{kind.replace('_', ' ')} {size / 1000:.1f}" for size, kind in kinds[::-1])
+            facts.append(f"{use['total'] / 1000:.1f} kB ({', '.join(parts)})")
+        if network in arenas:
+            facts.append(f"arena in TensorFlow Lite Micro {arenas[network] / 1000:.1f} kB")
+        if facts:
+            yield f"{network:<8} {', '.join(facts)}"
 
 
 def _temperature(temperature: float) -> str:
@@ -143,11 +148,56 @@ def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
 
 
 def _parity(report: Mapping[str, Any]) -> Iterator[str]:
-    """How far each stage of the export was from the PyTorch network."""
+    """How far the model is from the network that was trained, in each runtime of its export."""
     if not report:
         return
     yield f"{report['windows']} windows of {report['groups']} groups: {report['data']}"
+    if "reference" not in report:
+        yield from _parity_of_schema_2(report["stages"])
+        return
+    share = _share(report["reference_accuracy"], report["reference_interval"])
+    yield f"the trained network in {report['reference']}: accuracy {share}"
+    forms: dict[str, list[Mapping[str, Any]]] = {}
     for stage in report["stages"]:
+        forms.setdefault(stage["form"], []).append(stage)
+    for form, stages in forms.items():
+        yield from _form(form, stages)
+    if context := report["context"]:
+        agreeing = sum(part["agreeing"] for part in context["attributes"])
+        answers = sum(part["answers"] for part in context["attributes"])
+        yield f"in every city, at every time: same scene in {agreeing} of {answers} answers"
+    for runtime, why in report["not_run"].items():
+        yield f"not run: {runtime}: {why}"
+
+
+def _form(form: str, stages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A line for what computes the same, else one for each runtime, its worse way of running."""
+    if stages[0]["kind"] == "float":
+        off = max((stage["rounding"] or stage)["max_error"] for stage in stages)
+        yield f"{form}: equal within {off:.1g} on a logit"
+        return
+    ways = list(dict.fromkeys(stage["way"] for stage in stages))
+    yield f"{form}, {' or '.join(ways)}{', whichever is farther off' if len(ways) > 1 else ''}"
+    worst: dict[str, Mapping[str, Any]] = {}
+    for stage in stages:
+        known = worst.setdefault(stage["runtime"], stage)
+        if stage["max_error"] > known["max_error"]:
+            worst[stage["runtime"]] = stage
+    yield from map(_stage, worst.values())
+
+
+def _stage(stage: Mapping[str, Any]) -> str:
+    snr = "equal" if stage["snr_db"] is None else f"{stage['snr_db']:.1f} dB"
+    points, (low, high) = stage["drop_points"], stage["drop_interval"]
+    return (
+        f"  {stage['runtime']:<39}{snr:>8}, another scene in {stage['num_flips']} of"
+        f" {stage['windows']}, accuracy drop {points:+.2f} points ({low:+.2f} to {high:+.2f})"
+    )
+
+
+def _parity_of_schema_2(stages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A report of one runtime, without the drop."""
+    for stage in stages:
         yield (
             f"{stage['stage']:<31} {stage['snr_db']:6.1f} dB, same scene in"
             f" {100 * stage['agreement']:.1f} %, accuracy"

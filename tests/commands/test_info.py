@@ -94,7 +94,7 @@ def test_the_installed_model_is_shown(edge_asc: Any, model_path: Path, models: P
     assert f"file             {models / 'model.tflite'}, " in edge_asc("info").stdout
 
 
-def test_golden_windows_and_footprint(edge_asc: Any, model_path: Path) -> None:
+def test_golden_windows_of_each_interpreter(edge_asc: Any, model_path: Path) -> None:
     model = ModelFile.read(model_path)
     golden = {
         "windows": 1,
@@ -102,22 +102,127 @@ def test_golden_windows_and_footprint(edge_asc: Any, model_path: Path) -> None:
         "bound_logits": 0.5,
         "runtimes": {"tflite-micro": {"version": "0.1", "bound_logits": 0.25}},
     }
+    arrays = {**model.golden, "tflite-micro.logits": model.golden["logits"]}
+    replace(model, manifest=replace(model.manifest, golden=golden), golden=arrays).write(model_path)
+    assert (
+        "golden windows   1, logits equal with ai-edge-litert 2.1.0, within 0.25 with tflite-micro,"
+        " within 0.5 with others"
+    ) in edge_asc("info").stdout.splitlines()
+
+
+def test_bytes_and_arena(edge_asc: Any, model_path: Path) -> None:
     footprint = {
         "arena_bytes": {"whole": 150_000, "head": 60_040},
-        "bytes": {"whole": {"weights": 369_000, "operators": 50_200}},
+        "bytes": {
+            "whole": {
+                "operators": 50_200,
+                "weights": 369_000,
+                "other_constants": 0,
+                "total": 419_200,
+            },
+            "encoder": {"weights": 140_000, "total": 140_000},
+        },
     }
-    manifest = replace(model.manifest, golden=golden, footprint=footprint)
-    arrays = {**model.golden, "tflite-micro.logits": model.golden["logits"]}
-    replace(model, manifest=manifest, golden=arrays).write(model_path)
+    show(model_path, footprint=footprint)
     lines = edge_asc("info").stdout.splitlines()
-    for expected in (
-        "golden windows   1, logits equal with ai-edge-litert 2.1.0, within 0.25 with tflite-micro,"
-        " within 0.5 with others",
-        "microcontroller",
-        "  whole    arena 150.0 kB; file: weights 369.0 kB, operators 50.2 kB",
-        "  head     arena 60.0 kB",
-    ):
-        assert expected in lines
+    begin = lines.index("size")
+    assert lines[begin + 1 : begin + 4] == [
+        "  whole    419.2 kB (weights 369.0, operators 50.2, other constants 0.0), arena in"
+        " TensorFlow Lite Micro 150.0 kB",
+        "  encoder  140.0 kB (weights 140.0)",
+        "  head     arena in TensorFlow Lite Micro 60.0 kB",
+    ]
+
+
+def show(model_path: Path, **entries: object) -> None:
+    """Write other `entries` into the manifest."""
+    model = ModelFile.read(model_path)
+    replace(model, manifest=replace(model.manifest, **entries)).write(model_path)
+
+
+def stage(form: str, kind: str, runtime: str, **facts: object) -> dict[str, object]:
+    """A stage of the parity report, as the export writes it."""
+    usual = {
+        "way": "whole window",
+        "windows": 16,
+        "max_error": 0.1,
+        "snr_db": 30.0,
+        "num_flips": 0,
+        "drop_points": 0.0,
+        "drop_interval": [0.0, 0.0],
+        "rounding": None,
+    }
+    return {"form": form, "kind": kind, "runtime": runtime, **usual, **facts}
+
+
+REPORT = {
+    "windows": 16,
+    "groups": 4,
+    "data": "tones",
+    "reference": "PyTorch 2.13.0",
+    "reference_accuracy": 0.75,
+    "reference_interval": [0.5, 0.875],
+    "stages": [
+        stage("device network", "device", "PyTorch 2.13.0", snr_db=41.25),
+        stage("ONNX", "float", "onnxruntime 1.2", rounding={"max_error": 2e-6}),
+        stage("ONNX", "float", "onnxruntime 1.2", rounding={"max_error": 4e-6}),
+        stage("TFLite int8", "quantized", "LiteRT 2", max_error=0.2, snr_db=31.5),
+        stage(
+            "TFLite int8",
+            "quantized",
+            "LiteRT 2",
+            way="encoder + head",
+            max_error=0.3,
+            snr_db=29.25,
+            num_flips=1,
+            drop_points=6.25,
+            drop_interval=[-2.5, 12.5],
+        ),
+        stage("TFLite int8", "quantized", "micro 1", windows=8, max_error=0.0, snr_db=None),
+    ],
+    "not_run": {"tflite-runtime": "it is for Python 3.11"},
+    "context": {"attributes": [{"agreeing": 23, "answers": 24}, {"agreeing": 11, "answers": 12}]},
+}
+
+
+def parity_lines(text: str) -> list[str]:
+    lines = text.splitlines()
+    begin = lines.index("parity") + 1
+    return lines[begin : lines.index("", begin)]
+
+
+def test_the_parity_report_has_a_line_for_each_runtime(edge_asc: Any, model_path: Path) -> None:
+    show(model_path, parity=REPORT)
+    assert parity_lines(edge_asc("info").stdout) == [
+        "  16 windows of 4 groups: tones",
+        "  the trained network in PyTorch 2.13.0: accuracy 75.0 % (95 % interval 50.0 - 87.5)",
+        "  device network, whole window",
+        "    PyTorch 2.13.0                          41.2 dB, another scene in 0 of 16, accuracy"
+        " drop +0.00 points (+0.00 to +0.00)",
+        "  ONNX: equal within 4e-06 on a logit",
+        "  TFLite int8, whole window or encoder + head, whichever is farther off",
+        "    LiteRT 2                                29.2 dB, another scene in 1 of 16, accuracy"
+        " drop +6.25 points (-2.50 to +12.50)",
+        "    micro 1                                   equal, another scene in 0 of 8, accuracy"
+        " drop +0.00 points (+0.00 to +0.00)",
+        "  in every city, at every time: same scene in 34 of 36 answers",
+        "  not run: tflite-runtime: it is for Python 3.11",
+    ]
+
+
+def test_a_network_in_float_without_context(edge_asc: Any, model_path: Path) -> None:
+    exact = stage("TFLite float32", "float", "LiteRT 2", max_error=3e-6)
+    show(model_path, parity=REPORT | {"stages": [exact], "context": None, "not_run": {}})
+    assert parity_lines(edge_asc("info").stdout)[2:] == [
+        "  TFLite float32: equal within 3e-06 on a logit"
+    ]
+
+
+def test_a_parity_report_that_is_none(edge_asc: Any, model_path: Path) -> None:
+    show(model_path, parity={key: REPORT[key] for key in REPORT if key != "stages"})
+    done = edge_asc("info")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "KeyError: 'stages'" in done.stderr
 
 
 def test_a_card_that_is_no_card(edge_asc: Any, model_path: Path) -> None:

@@ -50,23 +50,87 @@ def test_train_leaves_the_recipe_its_say(edge_asc: Any, monkeypatch: pytest.Monk
     assert calls == [(("edge", wanted), {})]
 
 
-def test_export(edge_asc: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    calls = record(monkeypatch, "edge_asc.export.pipeline", "export_command")
-    card = tmp_path / "card.md"
-    card.touch()
-    edge_asc("export", "run/checkpoint.safetensors", "--float32", "--card", card)
-    edge_asc("export", "c.safetensors", "--int8", "-o", "m.tflite", "--demonstration")
-    (first, second) = calls
-    assert first[0] == (Path("run/checkpoint.safetensors"), Path("run/checkpoint.tflite"))
-    assert (first[1]["int8"], first[1]["card"], first[1]["demonstration"]) == (False, card, False)
-    assert second[0][1] == Path("m.tflite")
-    assert (second[1]["int8"], second[1]["card"], second[1]["demonstration"]) == (True, None, True)
+@pytest.fixture
+def exports(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    """Calls of the export; its options are tables of what they were made of."""
+    calls = record(monkeypatch, "edge_asc.export.command", "export_command")
+    command = sys.modules["edge_asc.export.command"]
+    pipeline = types.ModuleType("edge_asc.export.pipeline")
+    monkeypatch.setitem(sys.modules, "edge_asc.export.pipeline", pipeline)
+    command.__dict__["ExtraFiles"] = pipeline.__dict__["ExportOptions"] = dict
+    command.__dict__["read_metrics"] = lambda path: {"read from": path}
+    return calls
 
 
-def test_export_with_a_missing_card(edge_asc: Any) -> None:
-    done = edge_asc("export", "c.safetensors", "--card", "none.md")
-    assert done.exit_code == 2
-    assert "none.md: no such file" in done.stderr
+PLAIN_OPTIONS = {
+    "arithmetic": "int8",
+    "max_drop_points": None,
+    "layers": None,
+    "every_window": False,
+    "name": None,
+    "demonstration": False,
+    "card": "",
+    "evaluation": {},
+}
+NO_FILES = {"onnx": False, "tflite": False, "json": False}
+
+
+def test_export(edge_asc: Any, exports: Calls) -> None:
+    done = edge_asc("export", "run/checkpoint.safetensors")
+    assert done.exit_code == 0, done.stderr
+    paths = Path("run/checkpoint.safetensors"), Path("run/checkpoint.tflite")
+    assert exports == [((*paths, PLAIN_OPTIONS, None, NO_FILES), {})]
+
+
+def test_export_with_every_option(edge_asc: Any, exports: Calls, tmp_path: Path) -> None:
+    card, metrics = tmp_path / "card.md", tmp_path / "metrics.json"
+    card.write_text("größer", encoding="utf-8")
+    metrics.touch()
+    flags = ("--int8", "--every-window", "--demonstration", "--onnx", "--tflite", "--json")
+    done = edge_asc(
+        *("export", "c.safetensors", "-o", "m.tflite", *flags, "--max-drop", "0.3"),
+        *("--name", "parks", "--card", card, "--evaluation", metrics),
+        *("--work-dir", "work", "--debug-layers", "layers"),
+    )
+    assert done.exit_code == 0, done.stderr
+    options = PLAIN_OPTIONS | {
+        "max_drop_points": 0.3,
+        "layers": Path("layers"),
+        "every_window": True,
+        "name": "parks",
+        "demonstration": True,
+        "card": "größer",
+        "evaluation": {"read from": metrics},
+    }
+    paths = Path("c.safetensors"), Path("m.tflite")
+    assert exports == [((*paths, options, Path("work"), dict.fromkeys(NO_FILES, True)), {})]
+
+
+@pytest.mark.parametrize("arithmetic", ["int8", "float32", "float16"])
+def test_what_an_export_computes_in(edge_asc: Any, exports: Calls, arithmetic: str) -> None:
+    edge_asc("export", "c.safetensors", f"--{arithmetic}")
+    ((arguments, _),) = exports
+    assert arguments[2] == PLAIN_OPTIONS | {"arithmetic": arithmetic}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--card", "none.md"], "none.md: no such file"),
+        (["--evaluation", "none.json"], "none.json: no such file"),
+        (["--float16", "--max-drop", "0.3"], "--max-drop chooses among integer forms: give it"),
+        (["--float32", "--debug-layers", "d"], "--debug-layers compares int8 with float: give it"),
+        (["--max-drop", "-1"], "-1.0 is not in the range x>=0.0"),
+        (["-o", "m.json", "--json"], "-o must name a .tflite file"),
+        (["-o", "models/"], "-o must name a .tflite file"),
+    ],
+)
+def test_export_wrong_usage(
+    edge_asc: Any, exports: Calls, options: list[str], message: str
+) -> None:
+    done = edge_asc("export", "c.safetensors", *options)
+    assert (done.exit_code, exports) == (2, [])
+    assert message in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -86,9 +150,9 @@ def test_export_with_a_missing_card(edge_asc: Any) -> None:
         ),
         (
             ["export", "c"],
-            "edge_asc.export.pipeline",
-            "onnx2tf.utils",
-            "this needs the export packages (onnx2tf.utils is missing):"
+            "edge_asc.export.command",
+            "onnxsim.model_info",
+            "this needs the export packages (onnxsim.model_info is missing):"
             " pip install 'edge-asc[export]'",
         ),
     ],
@@ -101,12 +165,13 @@ def test_a_missing_package(
     missing: str,
     message: str,
 ) -> None:
-    def command(*args: object, **options: object) -> None:
-        raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
+    class Incomplete(types.ModuleType):
+        def __getattr__(self, name: str) -> object:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
 
-    fake = types.ModuleType(module)
-    fake.__dict__[f"{arguments[0]}_command"] = command
-    monkeypatch.setitem(sys.modules, module, fake)
+    monkeypatch.setitem(sys.modules, module, Incomplete(module))
     done = edge_asc(*arguments)
     assert done.exit_code == 1
     assert done.stderr == f"edge-asc: error: {message}\n"

@@ -17,7 +17,7 @@ from edge_asc.interpreter import Network
 from edge_asc.training.models.config import NetworkConfig
 from edge_asc.training.models.device_layers import Tap
 from edge_asc.training.models.device_net import DeviceNet
-from edge_asc.training.models.folding import all_seen, fold
+from edge_asc.training.models.folding import SIGMOID_REACH, TANH_REACH, all_seen, fold
 from edge_asc.training.models.mobile_asc_net import MobileASCNet
 from tests.export.device_tflite import encoder_tflite, head_tflite
 
@@ -40,14 +40,14 @@ class Material:
     windows: list[Inputs]
 
 
-@lru_cache(maxsize=1)
-def device_net() -> DeviceNet:
+@lru_cache
+def device_net(recurrent_scale: float = 1.0) -> DeviceNet:
     """Random weights on their int8 grid; the GRU's gates open and shut, its state fills [-1, 1]."""
     torch.manual_seed(0)
     network = MobileASCNet(CONFIG).eval()
     with torch.no_grad():
-        network.gru.weight_ih_l0 *= 40.0
-        network.gru.weight_hh_l0 *= 2.0
+        network.gru.weight_ih_l0 *= 200.0
+        network.gru.weight_hh_l0 *= recurrent_scale
         network.head.weight *= 10.0
     device = fold(network, [(torch.from_numpy(features()),)], FEATURE_RANGE, all_seen)
     with torch.no_grad():
@@ -68,56 +68,59 @@ def features(count: int = 24, seed: int = 1) -> Array:
 def encoder() -> Material:
     """The encoder; one window is one cell."""
     cells = features().transpose(0, 2, 3, 1).reshape(-1, 1, 50, CONFIG.num_mels, 1)
-    return _material(encoder_tflite(device_net()), [{"features": cell} for cell in cells])
+    float32 = encoder_tflite(device_net())
+    return _material(device_net(), float32, [{"features": cell} for cell in cells])
 
 
-@lru_cache(maxsize=1)
-def head() -> Material:
-    """The head on the steps of the float encoder: four of them."""
+@lru_cache
+def head(recurrent_scale: float = 1.0, *, any_state: bool = False) -> Material:
+    """The head on the steps of the float encoder: four of them.
+
+    With `any_state` its ranges hold whatever a state can give, otherwise what these windows give.
+    """
     network = Network(encoder().float32)
     cells = [network.run(**inputs) for inputs in encoder().windows]
     steps = [np.concatenate(pair, axis=1) for pair in zip(cells[::2], cells[1::2], strict=True)]
-    return _material(head_tflite(device_net()), [{"steps": step} for step in steps])
+    device = device_net(recurrent_scale)
+    windows: list[Inputs] = [{"steps": step} for step in steps]
+    return _material(device, head_tflite(device), windows, any_state=any_state)
 
 
-def _material(float32: bytes, windows: list[Inputs]) -> Material:
+def _material(
+    device: DeviceNet, float32: bytes, windows: list[Inputs], *, any_state: bool = False
+) -> Material:
     taps = {
         name.replace("taps.", ""): (float(tap.low), float(tap.high))
-        for name, tap in device_net().named_modules()
+        for name, tap in device.named_modules()
         if isinstance(tap, Tap)
     }
-    taps["steps"] = taps["blocks.2.mix"]
-    taps |= _seen(float32, windows)
+    taps |= {"steps": taps["blocks.2.mix"], **_gru_ranges(device, any_state)}
+    outputs = np.concatenate([Network(float32).run(**inputs) for inputs in windows])
+    taps["logits"] = (1.05 * float(outputs.min()), 1.05 * float(outputs.max()))
     graph = Graph(float32)
     names = [graph.name(i) for i in graph.inputs] + [graph.name(o) for _, o in graph.computed()]
     ranges = {name: taps[name.split("|")[0].split("/")[0]] for name in names}
     return Material(float32, quantize(float32, ranges), ranges, windows)
 
 
-def _seen(float32: bytes, windows: list[Inputs]) -> dict[str, tuple[float, float]]:
-    """Ranges of what has no bound by construction, with snapped weights, and a little room."""
-    network = Network(float32, keep_tensors=True)
-    seen: dict[str, tuple[float, float]] = {}
-    for inputs in windows:
-        network.run(**inputs)
-        for name, values in network.tensors().items():
-            tap = name.split("/")[0]
-            if tap in _MEASURED:
-                low, high = seen.get(tap, (0.0, 0.0))
-                seen[tap] = (min(low, float(values.min())), max(high, float(values.max())))
-    return {tap: (1.05 * low, 1.05 * high) for tap, (low, high) in seen.items()}
-
-
-_MEASURED = (
-    "gru.input_gates",
-    "gru.input_candidate",
-    "gru.state_gates",
-    "gru.state_candidate",
-    "gru.reset",
-    "gru.gates_in",
-    "gru.candidate_in",
-    "logits",
-)
+def _gru_ranges(device: DeviceNet, any_state: bool) -> dict[str, tuple[float, float]]:
+    """Of a gate's input all that can move it; of what the state gives all that it can give."""
+    from_state = {}
+    for name in ("state_gates", "state_candidate"):
+        layer = getattr(device.gru, name)
+        most = layer.weight.detach().abs().sum(dim=1).max()
+        most = most if any_state else most / 3  # seen is a little less
+        bias = 0.0 if layer.bias is None else layer.bias.detach().abs().max()
+        from_state[name] = float(most + bias)
+    widest = {
+        **from_state,
+        "reset": from_state["state_candidate"],
+        "gates_in": SIGMOID_REACH,
+        "input_gates": SIGMOID_REACH + from_state["state_gates"],
+        "candidate_in": TANH_REACH,
+        "input_candidate": TANH_REACH + from_state["state_candidate"],
+    }
+    return {f"gru.{name}": (-reach, reach) for name, reach in widest.items()}
 
 
 def _on_grid(weight: torch.Tensor, *, per_row: bool) -> torch.Tensor:

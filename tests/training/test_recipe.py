@@ -81,6 +81,14 @@ def test_values_are_converted(tmp_path):
         ("[data]\nbalance = ['city']", "data.balance must be one of"),
         ("[data.exclude]\nlicence = 'CC*'", "data.exclude.licence must be"),
         ("[loop", "not a TOML file"),
+        ("[int8]\nclip_share = 0.2", "int8.clip_share must be 0 to 0.1, got 0.2"),
+        ("[int8]\nclip_share = -1e-3", "int8.clip_share must be 0 to 0.1, got -0.001"),
+        ("[int8]\nclip_share = 1e-3\nepochs = -1", "int8.epochs must be at least 0, got -1"),
+        ("[int8]\nepochs = 3", "(--qat) need a clip_share above 0: put clip_share = 1e-3 under"),
+        (
+            "[network]\nvariant = 'se_trans'\nfusion = 'none'\n[int8]\nclip_share = 1e-3",
+            "[int8] is for the variants paper and edge, not for 'se_trans': leave the section out",
+        ),
     ],
 )
 def test_mistakes_are_named(tmp_path, text, message):

@@ -14,82 +14,10 @@ import torch
 from edge_asc.errors import CheckpointError, DataError
 from edge_asc.training.checkpoint import load_checkpoint, load_windows
 from edge_asc.training.evaluate import evaluate_command
-from edge_asc.training.train import train_command
-from edge_asc.training.train_options import TrainOptions
 from edge_asc.training.training_state import save_state
+from tests.training.tiny_runs import train, weights, write_recipe
 
-RECIPE = """
-name = "tiny"
-description = "noise against tone"
-
-[data]
-scenes = "from-data"
-window_s = 1.0
-train_hop_s = 1.0
-test_hop_s = 1.0
-
-[network]
-variant = "edge"
-fusion = "{fusion}"
-cell_frames = 50
-
-[optimizer]
-learning_rate = 3e-3
-schedule = "cosine"
-
-[loop]
-epochs = 6
-batch_size = 4
-validation_share = {validation_share}
-micro_batch = 2
-{more}
-"""
-
-
-@pytest.fixture(scope="session")
-def corpus(tmp_path_factory) -> Path:
-    """24 clips of 0.9 to 1 s in two folds; city and time with every second one."""
-    folder = tmp_path_factory.mktemp("corpus")
-    rng = np.random.default_rng(0)
-    rows = []
-    for i in range(24):
-        label = ("noise", "tone")[i % 2]
-        time_s = np.arange(44_100 - 200 * i) / 44_100
-        tone = 0.3 * np.sin(2.0 * np.pi * rng.uniform(400.0, 900.0) * time_s)
-        sound = 0.05 * rng.standard_normal(len(time_s)) + (tone if label == "tone" else 0.0)
-        soundfile.write(folder / f"{i}.wav", sound, 44_100)
-        city, time = ("Jinan", "2023-05-01 12:30") if i % 4 < 2 else ("", "")
-        rows.append([f"{i}.wav", label, 1 + i // 12, f"group {i // 4}", city, time])
-    with (folder / "clips.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([["file", "label", "fold", "group", "city", "time"], *rows])
-    return folder
-
-
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(autouse=True)
-def use_cache(cache, monkeypatch) -> None:
-    monkeypatch.setenv("EDGE_ASC_CACHE", str(cache))
-
-
-def write_recipe(
-    folder: Path, fusion: str = "gated", validation_share: float = 0.0, more: str = ""
-) -> str:
-    path = folder / "tiny.toml"
-    text = RECIPE.format(fusion=fusion, validation_share=validation_share, more=more)
-    path.write_text(text)
-    return str(path)
-
-
-def train(recipe: str, corpus: Path, out: Path, test_folds: list[str] | None, **options) -> None:
-    train_command(recipe, TrainOptions(data=[corpus], out=out, test_folds=test_folds, **options))
-
-
-def weights(path: Path) -> dict[str, torch.Tensor]:
-    return load_checkpoint(path / "checkpoint.safetensors").state_dict
+pytestmark = pytest.mark.usefixtures("use_cache")
 
 
 def test_a_run_writes_all_its_files_and_prints_its_figures(corpus, tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,14 @@ def test_from_scratch_takes_nothing():
 def test_a_missing_or_superfluous_backbone_is_refused(other, recipe, has_path, message):
     with pytest.raises(DataError, match=message):
         take_over(make_network(), recipe, other[1] if has_path else None)
+
+
+@pytest.mark.parametrize("what", ["blocks", "network"])
+def test_a_network_bounded_for_int8_is_refused(tmp_path, what):
+    bounded = build(replace(make_network().config, form="bounded"))
+    path = save(tmp_path / "checkpoint.safetensors", bounded)
+    with pytest.raises(DataError, match=r"bounded for int8.*give the unbounded\.safetensors besi"):
+        take_over(make_network(), TransferRecipe(backbone=what), path)
 
 
 def test_a_backbone_of_another_variant_is_refused(other):

@@ -56,6 +56,6 @@ def _spread_context(
     columns = random.permutation(np.resize([*trained_cities, unknown], count))
     city[1::2] = np.eye(city.shape[1], dtype=np.float32)[columns]
     angles = random.uniform(0, 2 * np.pi, (count, time.shape[1] // 2))
-    time[1::2] = np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(count, -1)
+    time[1::2] = np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(count, time.shape[1])
     time[1:2] = SceneContext().encode_time()
     return city, time

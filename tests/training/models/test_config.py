@@ -28,6 +28,8 @@ LINEAR = replace(SE_TRANS, variant="linear", fusion="none")
         (SE_TRANS, {"fusion": "gated"}, "must be one of .*'early'.* for variant 'se_trans'"),
         (SE_TRANS, {"cell_frames": 50}, "must be None for variant 'se_trans', got 50"),
         (SE_TRANS, {"num_frames": 3}, "3 frames x 64 mels is too small"),
+        (EDGE, {"form": "int8"}, "form must be one of .*'bounded'.*, got 'int8'"),
+        (SE_TRANS, {"form": "bounded"}, "form must be 'plain' for variant 'se_trans', got 'bound"),
         (LINEAR, {"fusion": "early"}, "for variant 'linear', got 'early'"),
         (LINEAR, {"cell_frames": 50}, "must be None"),
     ],
@@ -37,7 +39,7 @@ def test_impossible_networks_are_refused(config, change, message):
         replace(config, **change)
 
 
-@pytest.mark.parametrize("config", [EDGE, SE_TRANS, LINEAR])
+@pytest.mark.parametrize("config", [EDGE, replace(EDGE, form="bounded"), SE_TRANS, LINEAR])
 def test_a_config_comes_back_from_its_dictionary(config):
     assert NetworkConfig(**config.to_dict()) == config
 
