@@ -75,8 +75,8 @@ def _convert_all(
                 job.result()  # raises what went wrong, before others are ended for it
             return {name: job.result() for name, job in jobs.items()}
         finally:
-            stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
+            stop.set()
 
 
 def _example(network: DeviceNet, part: Part, windows: Windows) -> dict[str, Array]:

@@ -16,6 +16,7 @@ _ALIGNMENT = 16
 
 _TYPES: dict[int, type[np.generic]] = {
     schema.TensorType.FLOAT32: np.float32,
+    schema.TensorType.FLOAT16: np.float16,
     schema.TensorType.INT8: np.int8,
     schema.TensorType.INT16: np.int16,
     schema.TensorType.INT32: np.int32,

@@ -96,7 +96,9 @@ class GruStep:
 
     def following(self, state: Array, gates: Array, candidate: Array) -> Array:
         """The state (size,) that follows `state`."""
-        return self._network.run(gates=gates[None], candidate=candidate[None], state=state[None])[0]
+        inputs = {"gates": gates[None], "candidate": candidate[None], "state": state[None]}
+        (following,) = self._network.run(**inputs)
+        return np.asarray(following, np.float32)
 
 
 def gru_drift(float32: bytes, int8: bytes, inputs: GruInputs) -> GruDrift:

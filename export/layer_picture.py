@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from edge_asc.atomic import atomic_path
 from edge_asc.errors import ExportError
@@ -18,6 +19,8 @@ from edge_asc.export.layer_errors import LayerError
 _DPI = 80
 _BLUE, _ORANGE, _RED, _GREY = "#0072b2", "#e69f00", "#d55e00", "#bbbbbb"
 _TOP_DB = 70.0
+_STEPS = (1, 2, 5, 10, 20, 60, 200, 600)
+_ERRORS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 
 def draw_layers(path: Path, errors: Sequence[LayerError], title: str) -> None:
@@ -57,9 +60,13 @@ def draw_drift(path: Path, drifts: Mapping[str, GruDrift]) -> None:
         axes.plot(1 + np.arange(len(largest)), largest, label=name, linewidth=1.2)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    for axis, ticks in ((axes.xaxis, _STEPS), (axes.yaxis, _ERRORS)):
+        axis.set_major_locator(FixedLocator(ticks))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_locator(NullLocator())
     axes.set_xlabel("step")
     axes.set_ylabel("largest error of the state\nup to this step (state: ±1)")
-    axes.grid(alpha=0.3, which="both")
+    axes.grid(alpha=0.3)
     axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
     _save(figure, path)
 

@@ -80,7 +80,7 @@ def _error_line(error: LayerError) -> str:
         f"{_db(error.own_snr_db)}{_db(error.mean_own_snr_db) if several else '':>7s}",
     ]
     if error.dtype == "float32":
-        return " |".join(cells) + "   float"
+        return " |".join([*cells[:2], cells[2] + " " * 8, "  float"])
     cells[2] += f"{error.excess:8.2f}"
     cells.append(f"{100 * error.at_ends:7.1f}{100 * error.clipped:7.2f}")
     cells.append(f"{100 * error.levels_used:6.0f}{100 * error.range_used:6.0f}")

@@ -137,6 +137,18 @@ class _Judge:
         slow = None if self.options.every_window else SLOW_WINDOWS
         return run_stages([form], self.survey, self.test, self.shape, slow_windows=slow)
 
+    def compare(
+        self,
+        quantization: str,
+        parts: Mapping[str, bytes],
+        reference: Array,
+        float_stages: Sequence[StageLogits],
+    ) -> tuple[list[StageLogits], ParityReport]:
+        """What `parts` give in every runtime, and how that compares; raises ExportError."""
+        stages, not_run = self.stages(quantization, parts)
+        context = self.context(parts["whole"]) if quantization != "float32" else None
+        return stages, self.report(reference, [*float_stages, *stages], not_run, context)
+
     def debug(self, int8: Mapping[str, bytes], folder: Path) -> list[str]:
         """Which layer of the networks in `int8` is how far from float; pictures go to `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -221,11 +233,12 @@ def export_model(
         if options.layers is not None and quantization == "int8":
             # Before it is judged: whose network is refused needs it most.
             say("\n".join(judge.debug(parts, options.layers)))
-        stages, not_run = judge.stages(quantization, parts)
-        context = judge.context(parts["whole"]) if quantization != "float32" else None
-        report = judge.report(reference, [*float_stages, *stages], not_run, context)
-        faults = report.faults(max_drop)
         sizes.append(sum(map(len, parts.values())))
+        try:
+            stages, report = judge.compare(quantization, parts, reference, float_stages)
+            faults = report.faults(max_drop)
+        except ExportError as error:  # a kernel that cannot run this form, or gives no numbers
+            faults = [str(error).removeprefix("refused: ")]
         if not faults:
             if costs:
                 costs += f"; networks of {sizes[-1] / 1000:.0f} kB, int8 {sizes[0] / 1000:.0f} kB"

@@ -12,7 +12,7 @@ import pytest
 
 from edge_asc import interpreter
 from edge_asc.errors import InterpreterError
-from edge_asc.interpreter import Network, TensorSpec
+from edge_asc.interpreter import Network, Package, TensorSpec, runtime_name
 from edge_asc.model_file import ModelFile, default_model_path
 
 RUN_DEFAULT = """
@@ -74,6 +74,74 @@ def test_wrong_inputs_are_refused() -> None:
         network.run(sound=np.zeros(3, np.float32))
     with pytest.raises(ValueError, match=r"shape \(1, 50, 64, 1\), got \(1, 49, 64, 1\)"):
         network.run(features=np.zeros((1, 49, 64, 1), np.float32))
+
+
+def encoder() -> tuple[bytes, dict[str, np.ndarray]]:
+    """The shipped model's, and a second of noise within the range of features."""
+    tflite = ModelFile.read(default_model_path()).encoder
+    assert tflite is not None
+    noise = np.random.default_rng(0).standard_normal((1, 50, 64, 1)).astype(np.float32)
+    return tflite, {"features": noise.clip(-2.0, 2.0)}
+
+
+def noise_share(wanted: np.ndarray, found: np.ndarray) -> float:
+    """Of the power; kernels that round otherwise add little noise to what int8 has."""
+    return float(np.square(found - wanted).sum() / np.square(wanted).sum())
+
+
+def test_kept_tensors_reach_from_the_input_to_the_output() -> None:
+    tflite, inputs = encoder()
+    network = Network(tflite, keep_tensors=True)
+    output = network.run(**inputs)
+    tensors = network.tensors()
+    np.testing.assert_array_equal(tensors[network.output.name], output)
+    spec = network.inputs["features"]
+    rounded = spec.dequantize(spec.quantize(inputs["features"]))
+    np.testing.assert_array_equal(tensors["features"], rounded)
+    # Three blocks of convolutions are in between, each of 10 or more tensors of its own.
+    between = [values for name, values in tensors.items() if values.size > 1000]
+    assert len(between) > 10
+    assert {values.dtype for values in tensors.values()} == {np.dtype(np.float32)}
+    # Another run, other tensors.
+    network.run(features=-inputs["features"])
+    assert not np.array_equal(network.tensors()["features"], tensors["features"])
+
+
+def test_tensors_that_were_not_kept_are_not_to_be_had() -> None:
+    tflite, inputs = encoder()
+    network = Network(tflite)
+    network.run(**inputs)
+    with pytest.raises(ValueError, match=r"only by Network\(\.\.\., keep_tensors=True\)"):
+        network.tensors()
+
+
+def test_all_kernels_compute_the_same_but_for_rounding() -> None:
+    tflite, inputs = encoder()
+    networks = [
+        Network(tflite),
+        Network(tflite, keep_tensors=True),
+        Network(tflite, kernels="reference"),
+        Network(tflite, kernels="reference", keep_tensors=True),
+    ]
+    default, kept, reference, reference_kept = (network.run(**inputs) for network in networks)
+    np.testing.assert_array_equal(reference_kept, reference)
+    for other in (kept, reference):
+        assert noise_share(default, other) < 3e-3  # seen: 0.0008
+
+
+@pytest.mark.parametrize("name", ["ai-edge-litert", "tflite-runtime"])
+def test_an_interpreter_can_be_asked_for_by_its_package(name: Package) -> None:
+    if importlib.util.find_spec(name.replace("-", "_")) is None:
+        pytest.skip(f"{name} is not installed here")
+    assert runtime_name(name).split()[0] == name
+    tflite, inputs = encoder()
+    asked = Network(tflite, package=name)
+    assert noise_share(Network(tflite).run(**inputs), asked.run(**inputs)) < 3e-3
+
+
+def test_a_package_that_is_no_interpreter_is_refused() -> None:
+    with pytest.raises(InterpreterError, match="package must be one of ai-edge-litert, tflite-run"):
+        Network(b"", package="tensorflow")  # type: ignore[arg-type]
 
 
 def test_bytes_that_are_no_network_are_refused() -> None:

@@ -134,7 +134,7 @@ def test_bytes_and_arena(edge_asc: Any, model_path: Path) -> None:
     ]
 
 
-def show(model_path: Path, **entries: object) -> None:
+def show(model_path: Path, **entries: Any) -> None:
     """Write other `entries` into the manifest."""
     model = ModelFile.read(model_path)
     replace(model, manifest=replace(model.manifest, **entries)).write(model_path)

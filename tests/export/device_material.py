@@ -46,9 +46,12 @@ def device_net(recurrent_scale: float = 1.0) -> DeviceNet:
     torch.manual_seed(0)
     network = MobileASCNet(CONFIG).eval()
     with torch.no_grad():
-        network.gru.weight_ih_l0 *= 200.0
-        network.gru.weight_hh_l0 *= recurrent_scale
-        network.head.weight *= 10.0
+        for weight, factor in (
+            (network.gru.get_parameter("weight_ih_l0"), 200.0),
+            (network.gru.get_parameter("weight_hh_l0"), recurrent_scale),
+            (network.head.weight, 10.0),
+        ):
+            weight.mul_(factor)
     device = fold(network, [(torch.from_numpy(features()),)], FEATURE_RANGE, all_seen)
     with torch.no_grad():
         for layer in device.modules():

@@ -73,8 +73,9 @@ def head_tflite(device: DeviceNet) -> bytes:
 
 def add_block(builder: Builder, x: int, name: str, block: DeviceBlock) -> int:
     """`block` on the tensor `x`; the number of its output."""
+    assert isinstance(block.expand.padding, tuple)
     time_pad, mel_pad = block.expand.padding
-    padded = builder.pad(x, int(time_pad), int(mel_pad))
+    padded = builder.pad(x, time_pad, mel_pad)
     inner = builder.convolve(f"{name}.expand", padded, block.expand)
     inner = builder.convolve(f"{name}.depthwise", inner, block.depthwise)
     if isinstance(block.pool, nn.AvgPool2d):

@@ -13,7 +13,7 @@ import torch
 from edge_asc.export import conversion
 from edge_asc.export.conversion import Converted, convert_network
 from edge_asc.export.flatbuffer import Graph
-from edge_asc.export.onnx import OnnxNetwork, to_tflite_layout
+from edge_asc.export.onnx import OnnxNetwork, network_parts, to_tflite_layout
 from edge_asc.export.tflite import Conversion, ConversionError
 from edge_asc.interpreter import Network
 from edge_asc.training.checkpoint import Windows, load_checkpoint, load_windows
@@ -136,7 +136,7 @@ class FakeConverter:
 
 
 def convert_parts(device: DeviceNet, folder: Path) -> dict[str, Conversion]:
-    parts = conversion.network_parts(device)
+    parts = network_parts(device)
     paths = {part.name: folder / f"{part.name}.onnx" for part in parts}
     return conversion._convert_all(parts, paths, folder)
 

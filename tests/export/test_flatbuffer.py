@@ -155,7 +155,8 @@ def test_an_interpreter_reads_the_quantization_that_was_written():
     output = graph.outputs[0]
     graph.set_type(output, np.int8, Quantization(np.array([0.125], np.float32), 3))
     spec = Network(graph.to_bytes()).output
-    assert (spec.dtype, spec.scale, spec.zero_point) == (np.int8, 0.125, 3)
+    assert spec.dtype == np.int8
+    assert (spec.scale, spec.zero_point) == (0.125, 3)
 
 
 def test_a_constant_can_be_given_other_values():

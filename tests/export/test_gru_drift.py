@@ -174,5 +174,5 @@ def test_what_drifts_is_seen_to_drift():
 def test_a_network_without_gru_is_refused():
     with pytest.raises(ExportError, match="no GRU of three steps or more"):
         GruStep(encoder().float32)
-    with pytest.raises(ExportError, match="has no tensor 'gru.input_gates'"):
+    with pytest.raises(ExportError, match=r"has no tensor 'gru\.input_gates'"):
         real_inputs(encoder().float32, encoder().windows[:1], 1, 10)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from edge_asc.errors import ExportError, InterpreterError
 from edge_asc.export.flatbuffer import Graph, Quantization
 from edge_asc.export.layer_errors import LayerError, layer_errors
-from edge_asc.export.quantizer import quantize
+from edge_asc.export.quantizer import Precision, quantize
 from edge_asc.export.scale_faults import KEEPS_SCALE, layer_of
 from edge_asc.interpreter import Network
 from tests.export.device_material import Material, encoder, head
@@ -231,7 +231,9 @@ def test_a_file_that_the_interpreter_refuses_is_compared_all_the_same():
 
 def test_other_precisions_are_compared_too():
     graph = Graph(head().float32)
-    float_head = {graph.name(o): "float" for _, o in graph.computed() if "gru" in graph.name(o)}
+    float_head: dict[str, Precision] = {
+        graph.name(o): "float" for _, o in graph.computed() if "gru" in graph.name(o)
+    }
     mixed = quantize(head().float32, head().ranges, float_head)
     errors = compare(head(), mixed)
     assert [e.name for e in errors if e.fault] == []

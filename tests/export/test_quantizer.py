@@ -236,7 +236,8 @@ def test_an_input_has_the_type_that_reads_it():
     assert network.inputs["features"].dtype == np.float32
     network = Network(quantize(float32, ranges, all_as(float32, "int16")))
     spec = network.inputs["features"]
-    assert (spec.dtype, spec.zero_point) == (np.int16, 0)
+    assert spec.dtype == np.int16
+    assert spec.zero_point == 0
     assert spec.scale == np.float32(3.0 / 32767)
 
 
@@ -344,7 +345,7 @@ def test_a_trained_network_gives_what_the_simulation_gives(real, package):
         (whole_logits(real, int8, package) - simulated_logits(real, rounds=True)) / step
     )
     assert np.abs(apart).max() <= 2
-    assert (apart == 0).mean() > 0.8  # seen: 0.90 to 0.97
+    assert (apart == 0).mean() > 0.7  # seen: 0.97 in LiteRT, 0.85 in tflite-runtime
 
 
 @pytest.mark.converter
@@ -354,7 +355,7 @@ def test_in_a_stream_int8_gives_the_same_bits(real, package):
     assert np.array_equal(streamed_logits(real, parts, package), whole)
 
 
-# Seen against float: int8 46 dB, a head in float 72 to 75, dynamic 55.
+# Seen against float: int8 46 dB, a head in float 71 and 75, dynamic 54, all in float 137.
 @pytest.mark.converter
 @pytest.mark.parametrize(
     ("precision", "begins", "gain_db"),
@@ -380,4 +381,4 @@ def test_an_encoder_in_16_bits_is_closer_to_float(real, package):
     wanted = outputs(named, windows, package)
     int8 = outputs(quantize(named, real.ranges), windows, package)
     int16 = outputs(quantize(named, real.ranges, all_as(named, "int16")), windows, package)
-    assert snr_db(wanted, int16) > snr_db(wanted, int8) + 20.0
+    assert snr_db(wanted, int16) > snr_db(wanted, int8) + 20.0  # seen: 82 and 42

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from edge_asc.export.flatbuffer import Graph, Quantization
+from edge_asc.export.quantizer import Precision, quantize
 from edge_asc.export.scale_faults import find_faults, layer_of, with_conversions
 from edge_asc.interpreter import Network
 from tests.export.device_material import encoder, head
@@ -81,6 +82,24 @@ def test_a_wrong_zero_point_is_named():
         fault.text
         == f"zero point is {found.zero_point + 9}, but {found.zero_point} of its other steps"
     )
+
+
+@pytest.mark.parametrize("factor", [1.01, 0.5])
+@pytest.mark.parametrize("tensor", ["logits", "sound", "gru.reset/2", "steps"])
+def test_where_the_range_is_known_no_scale_can_differ_from_it(tensor, factor):
+    broken = Graph(with_scale(head().int8, tensor, factor))
+    found = find_faults(Graph(head().float32), broken, {}, head().ranges)
+    assert {fault.tensor for fault in found} == {tensor}
+    assert any("but its range asks for" in fault.text for fault in found)
+    sound = Graph(head().int8)
+    assert find_faults(Graph(head().float32), sound, {}, head().ranges) == []
+
+
+def test_ranges_of_16_bits_are_symmetric():
+    graph = Graph(encoder().float32)
+    wide: dict[str, Precision] = {graph.name(o): "int16" for _, o in graph.computed()}
+    int16 = Graph(quantize(encoder().float32, encoder().ranges, wide))
+    assert find_faults(graph, int16, {}, encoder().ranges) == []
 
 
 def test_conversions_change_nothing_in_a_sound_file_and_make_a_broken_one_run():

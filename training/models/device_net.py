@@ -43,7 +43,7 @@ BOUND = 6.0
 """Highest value of every tensor in the encoder; the lowest is 0."""
 
 MAX_CONCATENATED = 10
-"""TFLite Micro concatenates no more tensors at once."""
+"""TFLite Micro concatenates no more tensors at once; converters join concatenations of them."""
 
 
 class DeviceBlock(nn.Module):
@@ -213,14 +213,7 @@ class DeviceNet(SceneNetwork):
         Raises:
             ValueError: context is missing, or was given to a network without context.
         """
-        states = self.gru(steps)
-        while len(states) > MAX_CONCATENATED:
-            states = [
-                torch.cat(states[i : i + MAX_CONCATENATED])
-                for i in range(0, len(states), MAX_CONCATENATED)
-            ]
-        by_step = torch.cat(states).reshape(self.config.num_steps, -1, GRU_SIZE)
-        joined = self.taps["sound"](by_step.mean(dim=0))
+        joined = self._mean(self.gru(steps))
         if self.config.uses_context:
             where, when = self.require_context(city, time)
             joined = self.fusion(joined, self.taps["city"](where), self.taps["time"](when))
@@ -228,6 +221,19 @@ class DeviceNet(SceneNetwork):
             self.refuse_context(city, time)
         logits: Tensor = self.taps["logits"](self.head(joined))
         return logits
+
+    def _mean(self, states: list[Tensor]) -> Tensor:
+        """The mean of `states`, each (B, 64), in equal groups that are no larger than allowed.
+
+        A number of steps that has no such divisor is taken at once; TFLite Micro then refuses.
+        """
+        while len(states) > 1:
+            sizes = range(2, MAX_CONCATENATED + 1)
+            size = max((n for n in sizes if len(states) % n == 0), default=len(states))
+            groups = [states[i : i + size] for i in range(0, len(states), size)]
+            stacked = [torch.cat(group).reshape(size, -1, GRU_SIZE) for group in groups]
+            states = [self.taps["sound"](group.mean(dim=0)) for group in stacked]
+        return states[0]
 
     def forward(
         self, features: Tensor, city: Tensor | None = None, time: Tensor | None = None

@@ -82,7 +82,7 @@ def test_without_a_span_it_is_the_same_function_on_any_window():
     network, inputs = make()
     device = fold(network, inputs[:1], FEATURE_RANGE, None)
     features, city, time = draw_inputs(EDGE, batches=1, seed=9)[0]
-    other = [(10.0 * features, city, time)]
+    other: list[Inputs] = [(10.0 * features, city, time)]
     torch.testing.assert_close(logits(device, other), logits(network, other), rtol=0.0, atol=1e-5)
 
 
@@ -135,7 +135,7 @@ def test_tighter_ranges_change_more():
 @pytest.mark.parametrize("level", [0.0, -1.3])
 def test_windows_in_which_nothing_happens_give_a_network_that_computes(level):
     network, (inputs, *_) = make(make_config("edge", "none"))
-    silent = [(torch.full_like(inputs[0], level),)]
+    silent: list[Inputs] = [(torch.full_like(inputs[0], level),)]
     device = fold(network, silent, FEATURE_RANGE, all_but(1e-3))
     torch.testing.assert_close(logits(device, silent), logits(network, silent), rtol=0, atol=1e-4)
     other = logits(device, [inputs])
@@ -171,7 +171,7 @@ def test_every_tap_has_the_range_of_what_passes_it(span: Span | None):
 def test_what_a_gate_cannot_tell_gets_no_range():
     network, inputs = make()
     with torch.no_grad():
-        network.gru.weight_ih_l0 *= 1000.0
+        network.gru.weight_ih_l0.mul_(1000.0)  # type: ignore[operator]
     device = fold(network, inputs, FEATURE_RANGE, all_seen)
     passed = passed_by_tap(device, inputs)
     ranges = {
@@ -275,8 +275,8 @@ def test_least_error_is_the_best_of_all_shares():
     st.floats(0.5, 5.0),
 )
 def test_least_error_is_never_worse_than_the_full_range(values, power):
-    x = np.array(values, np.float64)
-    x = np.float32(np.sign(x) * np.abs(x / 100.0) ** power)  # crowded towards 0
+    even = np.array(values, np.float64)
+    x = (np.sign(even) * np.abs(even / 100.0) ** power).astype(np.float32)  # crowded towards 0
     assume(np.abs(x).max() > 1e-3)
     low, high = (float(end) for end in least_error(torch.from_numpy(x)[None]))
     full = mean_square_error(x, float(x.min()), float(x.max()))
