@@ -82,8 +82,10 @@ def find_faults(
     spoiled = {fault.tensor for fault in constants}
     biases = list(_bias_faults(integer, spoiled))
     blamed = {fault.tensor for fault in biases}
-    moved = _odd_ones_out(integer, _moved_together(integer), blamed, seen, "moved to or from it")
-    steps = _odd_ones_out(integer, _steps(integer), blamed, {}, "of its other steps")
+    moved = _odd_ones_out(
+        integer, _moved_together(integer), blamed, seen, "where its values are moved"
+    )
+    steps = _odd_ones_out(integer, _steps(integer), blamed, {}, "in its other steps")
     other = [*_fixed_faults(integer), *_intention_faults(integer, intended or {})]
     return [*constants, *biases, *moved, *steps, *other]
 

@@ -62,7 +62,7 @@ def exports(monkeypatch: pytest.MonkeyPatch) -> Calls:
     return calls
 
 
-PLAIN_OPTIONS = {
+PLAIN_OPTIONS: dict[str, Any] = {
     "arithmetic": "int8",
     "max_drop_points": None,
     "layers": None,

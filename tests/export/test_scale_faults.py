@@ -80,7 +80,7 @@ def test_a_wrong_zero_point_is_named():
     assert fault.tensor == "gru.state_gates/2"
     assert (
         fault.text
-        == f"zero point is {found.zero_point + 9}, but {found.zero_point} of its other steps"
+        == f"zero point is {found.zero_point + 9}, but {found.zero_point} in its other steps"
     )
 
 
