@@ -98,10 +98,14 @@ def test_kept_tensors_reach_from_the_input_to_the_output() -> None:
     spec = network.inputs["features"]
     rounded = spec.dequantize(spec.quantize(inputs["features"]))
     np.testing.assert_array_equal(tensors["features"], rounded)
-    # Three blocks of convolutions are in between, each of 10 or more tensors of its own.
-    between = [values for name, values in tensors.items() if values.size > 1000]
-    assert len(between) > 10
     assert {values.dtype for values in tensors.values()} == {np.dtype(np.float32)}
+    # In between are three blocks of convolutions; other kernels give about the same there, too.
+    other = Network(tflite, kernels="reference", keep_tensors=True)
+    other.run(**inputs)
+    between = [name for name, values in tensors.items() if values.size > 1000]
+    assert len(between) > 10
+    for name in between:
+        assert noise_share(other.tensors()[name], tensors[name]) < 0.05, name
     # Another run, other tensors.
     network.run(features=-inputs["features"])
     assert not np.array_equal(network.tensors()["features"], tensors["features"])

@@ -163,7 +163,10 @@ def test_error_stays_bounded_with_full_weights(name):
 
 
 def test_what_drifts_is_seen_to_drift():
-    """If 1 - z could be 1, it would lie on another grid than z, and z + (1 - z) above 1."""
+    """If 1 - z could be 1, its steps would be 1/255, which times -1 is 0.502 steps of the state.
+
+    It rounds to one, in every step, where 1/256 rounds to none.
+    """
     wide = {n: (0.0, 1.0) if n.startswith("gru.share") else r for n, r in any_head().ranges.items()}
     drifting = quantize(any_head().float32, wide)
     shut = inputs_of()["update gate at 1, candidate at -1"]

@@ -28,10 +28,10 @@ INT8 = "[int8]\nclip_share = 1e-3\n"
 FINE_TUNED = INT8 + "epochs = 3\nlearning_rate = 1e-4\n"
 
 
-def logits_of(run, name, *, rounds=False):
-    """What the network in a run's file gives for the windows that it was trained on."""
+def logits_of(run, name, *, rounds=False, on="calibration"):
+    """What the network in a run's file gives for windows that it was trained on, or tested."""
     network = load_checkpoint(run / name).build_network()
-    windows = load_windows(run / "windows.safetensors").calibration
+    windows = getattr(load_windows(run / "windows.safetensors"), on)
     inputs = [windows.features[:, None]]
     if network.config.uses_context:
         inputs += [windows.city, windows.time]
@@ -122,6 +122,9 @@ def test_fine_tuning_from_the_command_line_changes_the_network(bounded_run, corp
     tuned, plain = weights(out), weights(bounded_run)
     assert not tuned["gru.state_gates.weight"].equal(plain["gru.state_gates.weight"])
     assert weights_off_grid(tuned["gru.state_gates.weight"].reshape(1, -1)) < 2e-3
+    # It is tested as it is kept, without rounding.
+    tested = logits_of(out, "checkpoint.safetensors", on="test")
+    np.testing.assert_allclose(np.load(out / "predictions.npz")["logits"], tested, atol=1e-5)
     # Ranges are those of before.
     assert tuned["gru.taps.gates_in.high"].equal(plain["gru.taps.gates_in.high"])
     assert json.loads((out / "metrics.json").read_text())["test"]["accuracy"] > 0.9
