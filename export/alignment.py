@@ -26,6 +26,9 @@ Array = npt.NDArray[np.float32]
 MAX_DIFFERENCE = 1e-3
 """Share of a tensor's largest value by which the two networks may differ in it."""
 
+_ROUNDING = 1e-5
+"""Share by which they differ anyway: of taps that are as near as that, the first is taken."""
+
 CARRIERS = ("CONCATENATION", "PAD", "RESHAPE", "SPLIT", "STRIDED_SLICE", "TRANSPOSE")
 """Operators that move numbers and compute none: what comes out has the scale of what went in."""
 
@@ -124,11 +127,16 @@ def name_tensors(tflite: bytes, taps: list[TapValue], inputs: Mapping[str, Array
 
 
 def _find(values: Array, taps: list[TapValue]) -> TapValue | None:
-    allowed = MAX_DIFFERENCE * max(float(np.abs(values).max(initial=0.0)), 1e-3)
-    for tap in taps:
-        if len(tap.values) == len(values) and np.abs(tap.values - values).max() <= allowed:
-            return tap
-    return None
+    """The tap with the nearest values; None where none has these."""
+    largest = max(float(np.abs(values).max(initial=0.0)), 1e-3)
+    near = [
+        (apart, tap)
+        for tap in taps
+        if len(tap.values) == len(values)
+        and (apart := float(np.abs(tap.values - values).max()) / largest) <= MAX_DIFFERENCE
+    ]
+    nearest = min((apart for apart, _ in near), default=0.0)
+    return next((tap for apart, tap in near if apart <= nearest + _ROUNDING), None)
 
 
 def _rename(graph: Graph, names: Mapping[int, str]) -> None:

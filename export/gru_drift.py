@@ -54,15 +54,17 @@ class GruStep:
     """The last step of a network's GRU by itself."""
 
     def __init__(self, tflite: bytes) -> None:
-        """Raises ExportError when the network has no GRU of three steps or more."""
+        """Raises ExportError when the network has no GRU of two steps or more."""
         graph = Graph(tflite)
         numbers = {graph.name(output): output for _, output in graph.computed()}
         last = max((_step(name) for name in numbers), default=0)
-        before, after = (numbers.get(f"{_STATE}/{step}") for step in (last - 1, last))
+        # The first state is what is new: nothing was kept yet.
+        before = numbers.get(f"{_STATE}/{last - 1}" if last > 1 else "gru.new/0")
+        after = numbers.get(f"{_STATE}/{last}")
         if before is None or after is None:
             raise ExportError(
-                f"the network has no GRU of three steps or more: no tensors {_STATE}/1 and"
-                f" {_STATE}/2; give the whole network or the head"
+                f"the network has no GRU of two steps or more: no tensor {_STATE}/1; give the"
+                " whole network or the head"
             )
         inputs = {before: "state"}
         needed = {after}

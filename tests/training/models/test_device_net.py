@@ -114,8 +114,8 @@ def test_no_more_states_are_joined_at_once_than_tflite_micro_can(monkeypatch):
     monkeypatch.setattr(torch, "cat", count)
     with torch.no_grad():
         DeviceNet(config).eval()(torch.zeros(1, 1, 500, 64))
-    assert counts == [2] * 3 + [10] * 6 + [3] + [7]  # blocks, then 63 steps in two rounds
-    assert max(counts) == MAX_CONCATENATED
+    assert counts == [2] * 3 + [9] * 7 + [7]  # blocks, then 63 steps in two rounds of equal groups
+    assert max(counts) <= MAX_CONCATENATED
 
 
 def test_taps_have_the_names_of_what_they_round():
