@@ -1,4 +1,4 @@
-"""A parity report as a table to read in a terminal, and as Markdown."""
+"""A parity report as a table to read in a terminal."""
 
 from __future__ import annotations
 
@@ -34,23 +34,6 @@ def report_lines(report: ParityReport) -> list[str]:
     return [*_wrap(first), *table, "", *notes]
 
 
-def report_markdown(report: ParityReport) -> str:
-    """The report as a Markdown table with its notes, to paste into a model's card or a page."""
-    share = format_share(report.reference_accuracy, report.reference_interval)
-    lines = [
-        f"{report.windows} windows of {report.groups} groups: {report.data}. The checkpoint in"
-        f" {report.reference} has accuracy {share}.",
-        "",
-        "| stage | windows | SNR | same scene | flips | accuracy | drop, points (95 %) | lost : won"
-        " | p | rounding alone |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-        *(_markdown_row(stage) for stage in report.stages),
-        "",
-        *(f"- {line.strip()}" for line in _notes(report)),
-    ]
-    return "\n".join(lines) + "\n"
-
-
 def _heading(stage: StageParity, windows: int) -> str:
     some = f" ({stage.windows} of the windows)" if stage.windows < windows else ""
     return f"{stage.form}, {stage.runtime}{some}"
@@ -65,23 +48,6 @@ def _row(stage: StageParity) -> str:
     if (alone := stage.rounding) is None:
         return row
     return f"{row}{_snr(alone.snr_db):>9}{alone.num_flips:7}{alone.max_error:9.2g}"
-
-
-def _markdown_row(stage: StageParity) -> str:
-    alone = stage.rounding
-    cells = (
-        stage.stage,
-        stage.windows,
-        f"{_snr(stage.snr_db)} dB",
-        f"{100 * stage.agreement:.1f} %",
-        stage.num_flips,
-        f"{100 * stage.accuracy:.1f} %",
-        format_drop(stage),
-        f"{stage.lost} : {stage.gained}",
-        f"{stage.p_value:.2g}",
-        "" if alone is None else f"{_snr(alone.snr_db)} dB, {alone.num_flips} flips",
-    )
-    return f"| {' | '.join(map(str, cells))} |"
 
 
 def _snr(snr_db: float | None) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from edge_asc.export.context_coverage import AttributeCoverage, ContextCoverage
 from edge_asc.export.parity import Kind, ParityReport, StageLogits, parity_report
-from edge_asc.export.parity_text import WIDTH, report_lines, report_markdown
+from edge_asc.export.parity_text import WIDTH, report_lines
 
 SCENES = ("construction_site", "public_square", "shopping_mall")
 LONG_NAME = "tflite-micro 0.dev20261023182759"
@@ -100,10 +100,3 @@ def test_what_was_not_run_and_the_context_are_told(report: ParityReport) -> None
     text = "\n".join(report_lines(report))
     assert "not run: tflite-runtime: for Python 3.11 and older" in text
     assert "280 of 288 answers (97.2 %), fewest for 7 h: 9 of 12" in text
-
-
-def test_markdown_has_one_row_for_each_stage(report: ParityReport) -> None:
-    rows = [line for line in report_markdown(report).splitlines() if line.startswith("|")]
-    assert len(rows) == 2 + len(report.stages)
-    assert len({row.count("|") for row in rows}) == 1
-    assert "| 50 |" in rows[-1]
