@@ -17,12 +17,16 @@ def bytes_by_use(tflite: bytes) -> dict[str, int]:
     """
     graph = Graph(tflite)
     uses: dict[int, str] = {}
+    from_half: dict[int, int] = {}  # float16 constants, by the tensors that they become
     scales = 0
-    for operator, _ in graph.computed():
+    for operator, output in graph.computed():
+        if graph.kind(operator) == "DEQUANTIZE":
+            from_half[output] = int(operator.inputs[0])
         weighted = graph.kind(operator) in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
         for place, index in enumerate(operator.inputs):
             if weighted and place in (1, 2):
-                uses[int(index)] = ("weights", "biases")[place - 1]
+                constant = from_half.get(int(index), int(index))
+                uses[constant] = ("weights", "biases")[place - 1]
     found = {"weights": 0, "biases": 0, "other_constants": 0}
     seen: set[bytes] = set()
     for index in range(graph.num_tensors):

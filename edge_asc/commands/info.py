@@ -124,7 +124,7 @@ def _footprint(footprint: Mapping[str, Any]) -> Iterator[str]:
     for network in ("whole", "encoder", "head"):
         facts = []
         if use := files.get(network):
-            kinds = sorted((size, kind) for kind, size in use.items() if kind != "total")
+            kinds = sorted((size, kind) for kind, size in use.items() if size and kind != "total")
             parts = (f"{kind.replace('_', ' ')} {size / 1000:.1f}" for size, kind in kinds[::-1])
             facts.append(f"{use['total'] / 1000:.1f} kB ({', '.join(parts)})")
         if network in arenas:

@@ -127,7 +127,7 @@ def test_bytes_and_arena(edge_asc: Any, model_path: Path) -> None:
     lines = edge_asc("info").stdout.splitlines()
     begin = lines.index("size")
     assert lines[begin + 1 : begin + 4] == [
-        "  whole    419.2 kB (weights 369.0, operators 50.2, other constants 0.0), arena in"
+        "  whole    419.2 kB (weights 369.0, operators 50.2), arena in"
         " TensorFlow Lite Micro 150.0 kB",
         "  encoder  140.0 kB (weights 140.0)",
         "  head     arena in TensorFlow Lite Micro 60.0 kB",

@@ -17,7 +17,9 @@ from edge_asc.training.models.folding import Inputs
 
 MAX_ROWS = 20_000
 MAX_CELLS = 2_000
-"""Input vectors that a layer's second moments are taken from, and cells to cut them from."""
+MAX_NUMBERS = 200_000_000
+"""Input vectors that a layer's second moments are taken from, and cells to cut them from, so many
+that their vectors have no more numbers than this: a cell may be a whole window."""
 
 DAMPING = 1e-3
 """Share of the mean square input that is added to each, so that the moments can be inverted."""
@@ -69,9 +71,10 @@ def _vectors(layer: nn.Conv2d | nn.Linear, x: Tensor, generator: torch.Generator
     if isinstance(layer, nn.Linear):
         return x[few][None]
     assert isinstance(layer.padding, tuple)
-    patches = F.unfold(
-        x[few[:MAX_CELLS]], layer.kernel_size, padding=layer.padding, stride=layer.stride
-    )
+    kernel, padding, stride = layer.kernel_size, layer.padding, layer.stride
+    of_one = F.unfold(x[:1], kernel, padding=padding, stride=stride).numel()
+    count = max(1, min(MAX_CELLS, MAX_NUMBERS // of_one))
+    patches = F.unfold(x[few[:count]], kernel, padding=padding, stride=stride)
     columns = patches.shape[1] // layer.groups
     patches = patches.reshape(len(patches), layer.groups, columns, -1)
     rows = patches.permute(1, 0, 3, 2).reshape(layer.groups, -1, columns)
