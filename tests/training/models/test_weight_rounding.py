@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from edge_asc.export.quantizer import weight_grid
-from edge_asc.training.models import DeviceNet
+from edge_asc.training.models import DeviceNet, weight_rounding
 from edge_asc.training.models.device_layers import Tap
 from edge_asc.training.models.folding import Inputs, all_seen, fold
 from edge_asc.training.models.weight_rounding import WEIGHT_STEPS, round_weights
@@ -164,6 +164,27 @@ def test_the_same_seed_gives_the_same_weights():
     assert all(
         value.equal(again.state_dict()[name]) for name, value in rounded.state_dict().items()
     )
+
+
+@pytest.mark.parametrize("most", [1, 500_000])
+def test_little_memory_is_enough(monkeypatch, most):
+    """A cell of `paper` is a whole window: all vectors of 512 would take gigabytes."""
+    device, _, inputs = networks("paper", "none")
+    rounded, unfolded, unfold = copy.deepcopy(device), [], torch.nn.functional.unfold
+
+    def spy(x, *args, **kwargs):
+        unfolded.append(unfold(x, *args, **kwargs))
+        return unfolded[-1]
+
+    monkeypatch.setattr(weight_rounding, "MAX_NUMBERS", most)
+    monkeypatch.setattr(torch.nn.functional, "unfold", spy)
+    round_weights(rounded, inputs)
+    # One cell is the least; that of a depthwise convolution has 9 x 32 x 50 x 32 numbers.
+    assert max(patches.numel() for patches in unfolded) <= max(most, 460_800)
+    wanted, nearest, found = (
+        outputs(network, inputs)[0] for network in (device, to_the_nearest(device), rounded)
+    )
+    assert snr_db(wanted, found) > snr_db(wanted, nearest) + 5.0
 
 
 def test_channels_that_say_nothing_are_no_trouble():
