@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from edge_asc.errors import ExportError
 from edge_asc.export.flatbuffer import Graph
+from edge_asc.export.kernel_rules import CARRIERS
 from edge_asc.export.onnx import Part
 from edge_asc.interpreter import Network
 from edge_asc.training.models.device_layers import Tap
@@ -28,9 +29,6 @@ MAX_DIFFERENCE = 1e-3
 
 _ROUNDING = 1e-5
 """Share by which they differ anyway: of taps that are as near as that, the first is taken."""
-
-CARRIERS = ("CONCATENATION", "PAD", "RESHAPE", "SPLIT", "STRIDED_SLICE", "TRANSPOSE")
-"""Operators that move numbers and compute none: what comes out has the scale of what went in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_asc.errors import ExportError
-from edge_asc.export.alignment import CARRIERS
 from edge_asc.export.flatbuffer import Graph
+from edge_asc.export.kernel_rules import CARRIERS
 from edge_asc.export.tensor_error import ratio_db
 from edge_asc.interpreter import Network
 

@@ -12,9 +12,8 @@ import numpy.typing as npt
 
 from edge_asc.errors import ExportError, InterpreterError
 from edge_asc.export.flatbuffer import Graph
+from edge_asc.export.kernel_rules import FIXED_SCALES, KEEPS_SCALE
 from edge_asc.export.scale_faults import (
-    FIXED_SCALES,
-    KEEPS_SCALE,
     Ranges,
     find_faults,
     layer_of,

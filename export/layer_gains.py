@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from edge_asc.errors import ExportError
 from edge_asc.export.flatbuffer import Graph
+from edge_asc.export.kernel_rules import KEEPS_SCALE
 from edge_asc.export.quantizer import Precision, Ranges, quantize
-from edge_asc.export.scale_faults import KEEPS_SCALE, layer_of
+from edge_asc.export.scale_faults import layer_of
 from edge_asc.export.tensor_error import ratio_db
 from edge_asc.interpreter import Network
 

@@ -12,8 +12,9 @@ import onnx
 import onnxruntime
 
 from edge_asc.errors import ExportError
-from edge_asc.export.alignment import CARRIERS, MAX_DIFFERENCE, tap_values
+from edge_asc.export.alignment import MAX_DIFFERENCE, tap_values
 from edge_asc.export.flatbuffer import Graph
+from edge_asc.export.kernel_rules import CARRIERS
 from edge_asc.export.onnx import Part, to_tflite_layout
 from edge_asc.interpreter import Network
 

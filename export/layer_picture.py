@@ -12,8 +12,8 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from edge_asc.atomic import atomic_path
 from edge_asc.errors import ExportError
-from edge_asc.export.alignment import CARRIERS
 from edge_asc.export.gru_drift import GruDrift
+from edge_asc.export.kernel_rules import CARRIERS
 from edge_asc.export.layer_errors import LayerError
 
 _DPI = 80

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_asc.errors import ExportError
-from edge_asc.export.alignment import CARRIERS
 from edge_asc.export.flatbuffer import Graph, Quantization
+from edge_asc.export.kernel_rules import FIXED_SCALES, KEEPS_SCALE
 from edge_asc.training.models.device_layers import quantization
 
 Precision = Literal["int8", "int16", "float", "dynamic"]
@@ -27,17 +27,6 @@ Ranges = Mapping[str, tuple[float, float]]
 
 _WEIGHTED = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3}
 """Axis of the weights along which steps differ."""
-
-_KEEPS_SCALE = (*CARRIERS, "AVERAGE_POOL_2D")
-"""Operators that TFLite's integer kernels run with one scale for input and output."""
-
-_FIXED = {
-    ("LOGISTIC", "int8"): Quantization(np.array([1 / 256], np.float32), -128),
-    ("TANH", "int8"): Quantization(np.array([1 / 128], np.float32), 0),
-    ("LOGISTIC", "int16"): Quantization(np.array([1 / 32768], np.float32)),
-    ("TANH", "int16"): Quantization(np.array([1 / 32768], np.float32)),
-}
-"""Scales that the kernels demand."""
 
 _VERSIONS = {
     "int8": {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "RESHAPE": 1},
@@ -142,9 +131,10 @@ class _Quantizer:
         precision: Precision,
     ) -> Quantization:
         graph = self._graph
-        if (kind, precision) in _FIXED:
-            return _FIXED[kind, precision]
-        if kind not in _KEEPS_SCALE:
+        if (kind, precision) in FIXED_SCALES:
+            step, zero = FIXED_SCALES[kind, precision]
+            return Quantization(np.array([step], np.float32), zero)
+        if kind not in KEEPS_SCALE:
             return self._scale(graph.name(output), precision)
         sources = [int(i) for i in operator.inputs if graph.quantization(int(i)) is not None]
         scales = [scale for i in sources if (scale := graph.quantization(i)) is not None]

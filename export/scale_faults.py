@@ -23,22 +23,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_asc.export.alignment import CARRIERS
 from edge_asc.export.flatbuffer import Graph, Quantization
+from edge_asc.export.kernel_rules import FIXED_SCALES, KEEPS_SCALE, WEIGHTED
 from edge_asc.training.models.device_layers import quantization
-
-KEEPS_SCALE = (*CARRIERS, "AVERAGE_POOL_2D", "MAX_POOL_2D")
-"""Operators that TFLite's integer kernels run with one scale for input and output."""
-
-FIXED_SCALES = {
-    ("LOGISTIC", "int8"): (1 / 256, -128),
-    ("TANH", "int8"): (1 / 128, 0),
-    ("LOGISTIC", "int16"): (1 / 32768, 0),
-    ("TANH", "int16"): (1 / 32768, 0),
-}
-"""Scale and zero point that these kernels demand of their output."""
-
-WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 _HALF_STEP = 0.55
 """What rounding to the nearest may leave, and a little for the arithmetic of float32."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edge_asc.export.flatbuffer import Graph
+from edge_asc.export.kernel_rules import WEIGHTED
 
 _SCALE_BYTES, _ZERO_POINT_BYTES = 4, 8
 
@@ -22,7 +23,7 @@ def bytes_by_use(tflite: bytes) -> dict[str, int]:
     for operator, output in graph.computed():
         if graph.kind(operator) == "DEQUANTIZE":
             from_half[output] = int(operator.inputs[0])
-        weighted = graph.kind(operator) in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+        weighted = graph.kind(operator) in WEIGHTED
         for place, index in enumerate(operator.inputs):
             if weighted and place in (1, 2):
                 constant = from_half.get(int(index), int(index))

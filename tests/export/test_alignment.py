@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from edge_asc.errors import ExportError
-from edge_asc.export.alignment import CARRIERS, name_tensors, tap_values
+from edge_asc.export.alignment import name_tensors, tap_values
 from edge_asc.export.flatbuffer import Graph
+from edge_asc.export.kernel_rules import CARRIERS
 from edge_asc.export.onnx import Part, network_parts, to_tflite_layout
 from edge_asc.interpreter import Network
 from edge_asc.training.models.device_layers import Tap

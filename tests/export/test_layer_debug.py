@@ -6,9 +6,9 @@ import torch
 
 from edge_asc.errors import ExportError
 from edge_asc.export import layer_debug
-from edge_asc.export.alignment import CARRIERS
 from edge_asc.export.conversion import Converted, convert_network
 from edge_asc.export.flatbuffer import Graph
+from edge_asc.export.kernel_rules import CARRIERS
 from edge_asc.export.layer_debug import DebugPart, debug_layers, part_inputs
 from edge_asc.export.layer_errors import layer_errors
 from edge_asc.export.layer_names import layer_names

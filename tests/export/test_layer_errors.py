@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from edge_asc.errors import ExportError, InterpreterError
 from edge_asc.export.flatbuffer import Graph, Quantization
+from edge_asc.export.kernel_rules import KEEPS_SCALE
 from edge_asc.export.layer_errors import LayerError, layer_errors
 from edge_asc.export.quantizer import Precision, quantize
-from edge_asc.export.scale_faults import KEEPS_SCALE, layer_of
+from edge_asc.export.scale_faults import layer_of
 from edge_asc.interpreter import Network
 from tests.export.device_material import Material, encoder, head
 

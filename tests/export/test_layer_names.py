@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from edge_asc.errors import ExportError
-from edge_asc.export.alignment import CARRIERS
 from edge_asc.export.flatbuffer import Graph
+from edge_asc.export.kernel_rules import CARRIERS
 from edge_asc.export.layer_names import LayerNames, layer_names
 from edge_asc.export.onnx import Part, _Encoder, _Head, write_onnx
 from tests.export.device_material import device_net, encoder, features, head

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from edge_asc.training.models.config import Form
 from edge_asc.training.models.device_layers import Tap
-from edge_asc.training.models.device_net import BOUND, DeviceBlock, DeviceNet
+from edge_asc.training.models.device_net import BOUND, DeviceBlock, DeviceGRU, DeviceNet
 from edge_asc.training.models.fusion import EarlyFusion, GatedFusion
 from edge_asc.training.models.mobile_asc_net import GRU_SIZE, MobileASCNet, ResidualBlock
 
@@ -286,6 +286,22 @@ def calibrate(network: DeviceNet, batches: list[Inputs], span: Span) -> None:
         tap.set_range(max(float(low), -reach), min(float(high), reach))
         if not tap.is_set:  # it never left 0
             tap.set_range(0.0, MIN_WIDTH)
+    _span_any_state(network.gru)
+
+
+def _span_any_state(gru: DeviceGRU) -> None:
+    """Give what the state adds to a step the range that no state within [-1, 1] can leave.
+
+    A few steps on real windows do not show how far a long stream takes it.
+    """
+    for layer, taps in (
+        (gru.state_gates, ("state_gates",)),
+        (gru.state_candidate, ("state_candidate", "reset")),  # a gate only makes it smaller
+    ):
+        most = layer.weight.abs().sum(dim=1)
+        middle = torch.zeros_like(most) if layer.bias is None else layer.bias
+        for name in taps:
+            gru.taps[name].set_range(float((middle - most).min()), float((middle + most).max()))
 
 
 def _reach(name: str, values: dict[str, list[Tensor]]) -> float:
