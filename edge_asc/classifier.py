@@ -99,6 +99,11 @@ class SceneClassifier:
         return self.manifest.window_samples
 
     @property
+    def streams(self) -> bool:
+        """Whether a second of a stream costs a second, not a whole window."""
+        return self._encoder is not None
+
+    @property
     def hop_s(self) -> float:
         """Seconds between two estimates of a stream."""
         return BLOCK_FRAMES / self.manifest.features.frames_per_second
@@ -155,9 +160,9 @@ class SceneClassifier:
             )
         ]
 
-    def skip(self, num_samples: int) -> None:
-        """`num_samples` of sound were lost: the clock goes on, everything else starts anew."""
-        self._samples_heard += num_samples
+    def begin_at(self, start_s: float) -> None:
+        """Sound was lost; what comes next begins `start_s` after the stream did."""
+        self._samples_heard = round(start_s * self.sample_rate_hz)
         self.reset()
         self._lost_sound = True
 

@@ -19,6 +19,10 @@ class SourceError(EdgeAscError):
     """A live source of sound (microphone, PortAudio) that is missing or stopped."""
 
 
+class MissingLibraryError(SourceError):
+    """A library of the system that live sound needs: waiting does not bring it."""
+
+
 class ContextError(EdgeAscError):
     """A scene, city or time that is not known."""
 
@@ -53,3 +57,24 @@ class CheckpointError(EdgeAscError):
 
 class ExportError(EdgeAscError):
     """A model that could not be exported, or came out too different from its checkpoint."""
+
+
+class ServiceError(EdgeAscError):
+    """A systemd service that cannot be installed, removed or asked."""
+
+
+class ConfigError(EdgeAscError):
+    """A configuration file or environment variable that is wrong: wrong usage, exit code 2."""
+
+
+class RecordError(EdgeAscError):
+    """Clips that cannot be written: no room, no permission, a folder that is in use."""
+
+
+class ProbeError(EdgeAscError):
+    """Something that the doctor tried in another process, and that failed there."""
+
+    def __init__(self, text: str, advice: str = "") -> None:
+        """`advice`: what to do, "" if the text says it."""
+        super().__init__(text)
+        self.advice = advice

@@ -59,6 +59,15 @@ def no_installed_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGE_ASC_MODEL_DIR", str(tmp_path / "no models here"))
 
 
+@pytest.fixture(autouse=True)
+def no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is configured on this machine has no part in the tests."""
+    for name in list(os.environ):
+        if name.startswith(("EDGE_ASC_LISTEN_", "EDGE_ASC_CLASSIFY_", "EDGE_ASC_RECORD_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("EDGE_ASC_CONFIG", os.devnull)
+
+
 @pytest.fixture(scope="session")
 def small_model() -> ModelFile:
     """A model file of a few kB in all its parts; what stands for its networks does not run."""

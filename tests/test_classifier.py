@@ -72,7 +72,7 @@ def test_how_a_stream_is_cut_changes_no_bit(model: ModelFile) -> None:
 
 def test_lost_sound_starts_a_new_window_and_is_marked(classifier: SceneClassifier) -> None:
     before = classifier.process(sound(10.5), NOWHERE)
-    classifier.skip(5 * RATE)
+    classifier.begin_at(15.5)
     after = classifier.process(sound(11.0, seed=4), NOWHERE)
     assert [(e.end_s, e.after_gap) for e in before] == [(10.0, False)]
     assert [(e.start_s, e.end_s, e.after_gap) for e in after] == [
@@ -84,7 +84,7 @@ def test_lost_sound_starts_a_new_window_and_is_marked(classifier: SceneClassifie
 def test_after_lost_sound_nothing_of_the_past_is_left(model: ModelFile) -> None:
     used, fresh = SceneClassifier(model), SceneClassifier(model)
     used.process(sound(10.7), NOWHERE)
-    used.skip(RATE)
+    used.begin_at(11.7)
     samples = sound(10.0, seed=9)
     (one,), (other,) = used.process(samples, NOWHERE), fresh.process(samples, NOWHERE)
     np.testing.assert_array_equal(one.probabilities, other.probabilities)

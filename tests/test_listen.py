@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import types
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, cast
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge_asc.classifier import SceneClassifier, SceneEstimate
 from edge_asc.context import SceneContext
@@ -17,7 +20,7 @@ from edge_asc.errors import AudioError
 from edge_asc.features import Samples
 from edge_asc.listen import ListenSummary, listen
 from edge_asc.resample import resample
-from edge_asc.sinks import Report
+from edge_asc.sinks import Gap, Report
 from edge_asc.sources import Chunk
 
 RATE_HZ = 1_000
@@ -28,10 +31,10 @@ NOON = datetime(2026, 5, 17, 12, 0, tzinfo=timezone(timedelta(hours=8)))
 class Source:
     """Plays the chunks it was given; an exception among them is raised."""
 
-    name = "test source"
+    name = description = "test source"
 
-    def __init__(self, *chunks: Chunk | BaseException, rate_hz: int = RATE_HZ, live: bool = False):
-        self.sample_rate_hz, self.live, self._chunks = rate_hz, live, chunks
+    def __init__(self, *chunks: Chunk | BaseException, live: bool = False):
+        self.live, self._chunks = live, chunks
         self.closed = False
 
     def __enter__(self) -> Source:
@@ -78,9 +81,9 @@ class Classifier:
         probabilities = np.array([1 - loud, loud], np.float32)
         return SceneEstimate(("bus", "bar"), probabilities, start_s, end_s, padded, gap)
 
-    def skip(self, num_samples: int) -> None:
-        self.calls.append(("skip", num_samples, len(self.sound)))
-        self._start += len(self.sound) + num_samples
+    def begin_at(self, start_s: float) -> None:
+        self.calls.append(("begin at", start_s, len(self.sound)))
+        self._start = round(start_s * RATE_HZ)
         self._told, self.sound, self._gap = 0, np.empty(0, np.float32), True
 
     def finish(self, context: SceneContext) -> list[SceneEstimate]:
@@ -94,6 +97,8 @@ class Heard:
 
     classifier: Classifier = field(default_factory=Classifier)
     reports: list[Report] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    alive: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     waiting: list[tuple[float, float]] = field(default_factory=list)
     summary: ListenSummary | None = None
@@ -101,8 +106,15 @@ class Heard:
     def write(self, report: Report) -> None:
         self.reports.append(report)
 
+    def write_gap(self, gap: Gap) -> None:
+        self.gaps.append(gap)
+
     def run(
-        self, source: Source, context: SceneContext | None = None, seconds: float | None = None
+        self,
+        source: Source,
+        context: SceneContext | None = None,
+        seconds: float | None = None,
+        doubt: Callable[[], str | None] = lambda: None,
     ) -> Heard:
         self.summary = listen(
             source,
@@ -112,6 +124,8 @@ class Heard:
             seconds=seconds,
             say=self.said.append,
             progress=lambda heard_s, window_s: self.waiting.append((heard_s, window_s)),
+            alive=self.alive.append,
+            doubt=doubt,
         )
         return self
 
@@ -120,9 +134,12 @@ class Heard:
         return [report.estimate.end_s for report in self.reports]
 
 
-def chunk(seconds: float, level: float = 0.0, lost: int = 0, rate_hz: int = RATE_HZ) -> Chunk:
-    samples = np.full(round(seconds * rate_hz), level, np.float32)
-    return Chunk(samples, NOON, lost)
+def chunk(seconds: float, level: float = 0.0, lost_s: float = 0.0, rate_hz: int = RATE_HZ) -> Chunk:
+    """Sound with a little noise in it, so that nobody takes it for a muted microphone."""
+    rng = np.random.default_rng(3)
+    samples = level + 0.001 * rng.standard_normal(round(seconds * rate_hz))
+    cause = "the cat pulled the plug" if lost_s else ""
+    return Chunk(samples.astype(np.float32), rate_hz, NOON, lost_s, cause)
 
 
 def test_a_recording_to_its_end() -> None:
@@ -170,33 +187,77 @@ def test_seconds_of_sound(seconds: float, ends_s: list[float]) -> None:
 
 
 def test_lost_sound_begins_a_new_window() -> None:
-    heard = Heard().run(Source(chunk(2.5), chunk(1.5, lost=500), chunk(1)))
-    assert heard.said == ["lost 0.5 s of sound after 2.5 s; a new window begins"]
-    assert heard.classifier.calls == [("skip", 500, 2_500), "finish"]
+    heard = Heard().run(Source(chunk(2.5), chunk(1.5, lost_s=0.5), chunk(1)))
+    assert heard.gaps == [Gap(2.0, 3.0, 0.5, "the cat pulled the plug", "test source", None)]
+    assert heard.classifier.calls == [("begin at", 3.0, 2_500), "finish"]
     assert heard.ends_s == [2, 5]
     assert [report.estimate.after_gap for report in heard.reports] == [False, True]
-    assert heard.summary == ListenSummary(5.0, 0.5, {"bus": 2}, False)
+    assert heard.summary == ListenSummary(5.0, 0.5, {"bus": 2}, False, num_gaps=1)
     assert heard.waiting[-3:] == [(2, 2), (1.5, 2), (2, 2)]
+
+
+def test_sound_lost_before_the_first_chunk() -> None:
+    heard = Heard().run(Source(chunk(2, lost_s=7.0)))
+    assert [(gap.start_s, gap.end_s) for gap in heard.gaps] == [(0.0, 7.0)]
+    assert heard.ends_s == [9]
+
+
+def test_a_gap_knows_when_it_ended() -> None:
+    late = replace(chunk(1.5, lost_s=0.5), arrived=NOON + timedelta(seconds=60))
+    heard = Heard().run(Source(chunk(2.5), late, live=True))
+    assert heard.gaps[0].time == NOON + timedelta(seconds=58.5)
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0.05, 5.0), st.sampled_from([0.0, 0.0, 0.0, 0.25, 3.1, 100.0])),
+        min_size=1,
+        max_size=30,
+    )
+)
+def test_estimates_and_gaps_cover_a_stream_without_a_hole(
+    pieces: list[tuple[float, float]],
+) -> None:
+    heard = Heard().run(Source(*(chunk(seconds, lost_s=lost_s) for seconds, lost_s in pieces)))
+    assert heard.summary is not None
+    stretches = [(r.estimate.start_s, r.estimate.end_s) for r in heard.reports]
+    stretches += [(gap.start_s, gap.end_s) for gap in heard.gaps]
+    covered_s = 0.0
+    for start_s, end_s in sorted(stretches, key=lambda stretch: (stretch[1], stretch[0])):
+        assert start_s <= covered_s + 1e-6
+        covered_s = max(covered_s, end_s)
+    total_s = heard.summary.heard_s + heard.summary.lost_s
+    # What is left is the second that the end of the stream did not let come to its end.
+    assert covered_s <= total_s + 2e-3 * len(pieces)
+    assert total_s - covered_s < 1 + 2e-3 * len(pieces)
+    assert heard.summary.num_gaps == len(heard.gaps)
+    assert sum(gap.lost_s for gap in heard.gaps) == pytest.approx(heard.summary.lost_s)
 
 
 def test_what_reaches_the_classifier_is_resampled_across_chunks(rng: np.random.Generator) -> None:
     sound = rng.uniform(-1, 1, 12_000).astype(np.float32)
-    chunks = [Chunk(piece, NOON) for piece in np.split(sound, [7, 1_600, 3_201, 9_000])]
-    heard = Heard().run(Source(*chunks, rate_hz=8_000))
+    chunks = [Chunk(piece, 8_000, NOON) for piece in np.split(sound, [7, 1_600, 3_201, 9_000])]
+    heard = Heard().run(Source(*chunks))
     np.testing.assert_array_equal(heard.classifier.sound, resample(sound, 8_000, RATE_HZ))
 
 
 def test_what_the_resampler_holds_back_is_heard_before_a_gap() -> None:
-    source = Source(chunk(1, rate_hz=8_000), chunk(1, lost=800, rate_hz=8_000), rate_hz=8_000)
+    source = Source(chunk(1, rate_hz=8_000), chunk(1, lost_s=0.1, rate_hz=8_000))
     heard = Heard().run(source)
-    assert heard.classifier.calls[0] == ("skip", 100, RATE_HZ)
+    assert heard.classifier.calls[0] == ("begin at", 1.1, RATE_HZ)
     assert len(heard.classifier.sound) == RATE_HZ
+
+
+def test_after_a_gap_the_rate_may_be_another() -> None:
+    heard = Heard().run(Source(chunk(2), chunk(3, lost_s=1.0, rate_hz=4_000)))
+    assert heard.ends_s == [2, 5, 6]
+    assert heard.summary is not None
+    assert (heard.summary.heard_s, heard.summary.lost_s) == (5.0, 1.0)
 
 
 def test_live_sound_takes_its_time_from_the_clock() -> None:
     chunks = [
-        Chunk(np.zeros(1_500, np.float32), NOON + timedelta(seconds=1.5 * number))
-        for number in (1, 2)
+        replace(chunk(1.5), arrived=NOON + timedelta(seconds=1.5 * number)) for number in (1, 2)
     ]
     heard = Heard().run(Source(*chunks, live=True))
     assert [context.local_time for context in heard.classifier.contexts[:2]] == [
@@ -237,12 +298,77 @@ def test_an_interrupt_ends_it_with_a_summary(heard_s: float) -> None:
 
 
 def test_the_source_is_closed_when_a_sink_fails() -> None:
-    class Broken:
-        def write(self, report: Report) -> None:
-            raise BrokenPipeError
-
     source = Source(chunk(3))
-    classifier = cast(SceneClassifier, Classifier())
     with pytest.raises(BrokenPipeError):
-        listen(source, classifier, [Broken()], SceneContext(), say=print)
+        run_with(BrokenPipeError(), source)
     assert source.closed
+
+
+class Failing(Heard):
+    """A sink that fails at first; then it writes down what it gets."""
+
+    def __init__(self, *errors: BaseException) -> None:
+        super().__init__()
+        self._errors = list(errors)
+
+    def write(self, report: Report) -> None:
+        if self._errors:
+            raise self._errors.pop(0)
+        super().write(report)
+
+
+def run_with(error: BaseException, source: Source) -> Heard:
+    return Failing(error).run(source)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_ends_nothing(number: int) -> None:
+    full = OSError(number, "no room")
+    heard = Failing(full, full).run(Source(*[chunk(1)] * 5))
+    assert heard.ends_s == [4, 5]
+    assert heard.said == [
+        "cannot write: no room; listening goes on",
+        "writing again; 2 lines were not written",
+    ]
+    assert heard.summary is not None
+    assert (heard.summary.num_unwritten, heard.summary.num_estimates) == (2, 4)
+
+
+def test_another_fault_of_a_sink_is_not_hidden() -> None:
+    with pytest.raises(PermissionError):
+        run_with(PermissionError(errno.EACCES, "no"), Source(chunk(3)))
+
+
+def test_each_chunk_is_a_sign_of_life() -> None:
+    heard = Heard().run(Source(*[chunk(0.75, 1.0)] * 4))
+    assert heard.alive == ["the first window is not yet full"] * 2 + ["bar 100 %"] * 2
+
+
+def test_a_clock_in_doubt_is_not_used_but_shown() -> None:
+    heard = Heard().run(Source(chunk(2), chunk(1), live=True), doubt=lambda: "no NTP")
+    assert {context.local_time for context in heard.classifier.contexts} == {None}
+    assert [report.time for report in heard.reports] == [NOON, NOON]
+    (note,) = heard.said
+    assert note.startswith("no NTP; until then the time of day counts as unknown")
+
+
+def test_a_clock_that_has_been_set_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    doubts = ["no NTP", "no NTP", None]
+    monkeypatch.setattr("edge_asc.listen._DOUBT_EVERY_S", 0.0)
+    heard = Heard().run(Source(*[chunk(1)] * 4, live=True), doubt=lambda: doubts.pop(0))
+    times = [context.local_time for context in heard.classifier.contexts]
+    assert times[:2] == [None, None]
+    assert times[2:4] == [NOON, NOON]
+    assert heard.said[1:] == ["the clock has been set: the time of day is used from now on"]
+
+
+def test_a_given_time_is_beyond_doubt() -> None:
+    context = SceneContext(local_time=NOON)
+    heard = Heard().run(Source(chunk(2), live=True), context, doubt=lambda: "no NTP")
+    assert heard.classifier.contexts[0].local_time == NOON + timedelta(seconds=2)
+    assert heard.said == []
+
+
+def test_a_muted_microphone_is_told() -> None:
+    silence = Chunk(np.zeros(11 * RATE_HZ, np.float32), RATE_HZ, NOON)
+    assert "muted" in Heard().run(Source(silence)).said[0]

@@ -18,6 +18,7 @@ from edge_asc.commands.options import (
     time_option,
     trust_option,
 )
+from edge_asc.config import configurable
 from edge_asc.errors import AudioError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from edge_asc.sinks import EstimateSink, Report
 
 
+@configurable
 @click.command("classify")
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     type=click.Choice(["text", "json", "csv"]),
     default="text",
     show_default=True,
+    help="Form of the results.",
 )
 @click.option(
     "--windows", is_flag=True, help="One line for each window instead of one for each file."

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import signal
+import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,30 +15,43 @@ from edge_asc.commands.options import (
     format_option,
     load_classifier,
     model_option,
+    raw_format_options,
     time_option,
     trust_option,
 )
+from edge_asc.config import configurable, name_origin, refuse_together, reparse
+from edge_asc.errors import EdgeAscError
 
 if TYPE_CHECKING:
     from edge_asc.classifier import SceneClassifier
     from edge_asc.context import SceneContext
     from edge_asc.listen import ListenSummary
-    from edge_asc.sinks import EstimateSink
+    from edge_asc.service_manager import ServiceManager
+    from edge_asc.signals import Signals
+    from edge_asc.sinks import StreamSink
     from edge_asc.sources import AudioSource
 
 
+@configurable
 @click.command("listen")
 @click.option(
     "--source",
     default="mic",
-    metavar="mic|FILE|-",
-    help="A microphone (the default), a sound file, or raw PCM on standard input.",
+    metavar="mic|FILE|-|exec:COMMAND",
+    help="A microphone (the default), a sound file, raw PCM on standard input or of a command.",
 )
 @click.option(
-    "--device", metavar="NAME", help="The microphone, by a part of its name (see `devices`)."
+    "--device",
+    metavar="NAME",
+    help="The microphone, by a part of its name or its ALSA id (see `devices`).",
 )
 @city_option
 @time_option
+@click.option(
+    "--trust-clock",
+    is_flag=True,
+    help="Use the time of day even if nothing has set the clock since the start.",
+)
 @model_option
 @trust_option
 @format_option
@@ -51,42 +60,22 @@ if TYPE_CHECKING:
     "--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after so much sound."
 )
 @click.option(
-    "--rate",
-    type=click.IntRange(1_000, 768_000),
-    default=44_100,
-    show_default=True,
-    help="Sample rate of raw PCM, in Hz.",
+    "--no-retry",
+    is_flag=True,
+    help="Fail when a live source is missing or stops, instead of waiting for it.",
 )
 @click.option(
-    "--channels",
-    type=click.IntRange(1, 64),
-    default=1,
+    "--max-lag",
+    "max_lag_s",
+    type=click.FloatRange(0.5, 60),
+    default=5.0,
     show_default=True,
-    help="Channels of raw PCM; they are averaged.",
+    metavar="SECONDS",
+    help="When listening is held up for longer, skip to the newest sound.",
 )
-@click.option(
-    "--sample-format",
-    type=click.Choice(["s16", "s32", "f32"]),
-    default="s16",
-    show_default=True,
-    help="Samples of raw PCM, little-endian.",
-)
+@raw_format_options
 @click.pass_context
-def listen_to_source(
-    ctx: click.Context,
-    source: str,
-    device: str | None,
-    city: str | None,
-    local_time: datetime | None,
-    model: Path | None,
-    trust: Path | None,
-    output_format: str,
-    fast: bool,
-    seconds: float | None,
-    rate: int,
-    channels: int,
-    sample_format: str,
-) -> None:
+def listen_to_source(ctx: click.Context, /, **options: Any) -> None:  # noqa: ANN401
     """Print one estimate of the scene a second.
 
     The first comes when a whole window has been heard. Ctrl-C ends it with a summary.
@@ -94,37 +83,28 @@ def listen_to_source(
     \b
     edge-asc listen --city Beijing
     edge-asc listen --source walk.wav --fast --format json
+    edge-asc listen --source 'exec:arecord -q -t raw -f S16_LE -r 48000' --rate 48000
     arecord -t raw -f S16_LE -r 48000 | edge-asc listen --source - --rate 48000
     """  # noqa: D301 (click wants the backspace character)
-    from edge_asc.context import SceneContext
-    from edge_asc.listen import listen
-    from edge_asc.sources import RawFormat, open_source
+    from edge_asc.service_manager import ServiceManager
+    from edge_asc.signals import Signals
 
-    _check_source(source, device)
     terminal = _Terminal()
-    context = SceneContext(city, local_time)
-    with _sigterm_as_interrupt() as terminated:
-        classifier = load_classifier(model, trust)
-        audio = open_source(
-            source,
-            preferred_rate_hz=classifier.sample_rate_hz,
-            device=device,
-            fast=fast,
-            raw=RawFormat(rate, channels, sample_format),
-            say=terminal.say,
-        )
-        _introduce(audio, classifier, context, terminal, paced=not (fast or source == "-"))
-        summary = listen(
-            audio,
-            classifier,
-            [_make_sink(output_format, wall_clock=audio.live or local_time is not None)],
-            context,
-            seconds=seconds,
-            say=terminal.say,
-            progress=terminal.progress,
-        )
-        terminal.say(describe(summary))
-    if summary.interrupted and not terminated:
+    signals, manager = Signals(), ServiceManager.from_environment(say=terminal.say)
+    _check_source(ctx, options)
+    with signals.caught():
+        run = _Run(options, terminal, manager, signals)
+        while True:
+            summary = run.listen()
+            terminal.say(describe(summary))
+            if not signals.reload_asked:
+                break
+            signals.reload_asked = False
+            manager.reloading()
+            run = run.reloaded(ctx)
+        manager.stopping()
+    _flush_stdout(summary)
+    if summary.interrupted and not signals.terminated:
         ctx.exit(130)
 
 
@@ -154,7 +134,8 @@ def describe(summary: ListenSummary) -> str:
     """The last line: what was heard, and how often each scene led."""
     from edge_asc.scenes import display_name
 
-    lost = f", lost {summary.lost_s:.1f} s" if summary.lost_s else ""
+    gaps = "1 gap" if summary.num_gaps == 1 else f"{summary.num_gaps} gaps"
+    lost = f", lost {summary.lost_s:.1f} s in {gaps}" if summary.num_gaps else ""
     count = summary.num_estimates
     shares = ", ".join(
         f"{display_name(scene)} {100 * times / count:.0f} %"
@@ -164,38 +145,107 @@ def describe(summary: ListenSummary) -> str:
     return f"heard {summary.heard_s:.1f} s{lost}; {estimates}{': ' if shares else ''}{shares}"
 
 
-def _check_source(source: str, device: str | None) -> None:
+class _Run:
+    """Listening with one set of options, until its end or a reload."""
+
+    def __init__(
+        self,
+        options: dict[str, Any],
+        terminal: _Terminal,
+        manager: ServiceManager,
+        signals: Signals,
+    ) -> None:
+        self._options, self._terminal = options, terminal
+        self._manager, self._signals = manager, signals
+        self._classifier = load_classifier(options["model"], options["trust"])
+
+    def listen(self) -> ListenSummary:
+        from edge_asc.clock import clock_doubt
+        from edge_asc.context import SceneContext
+        from edge_asc.listen import listen
+
+        options, terminal = self._options, self._terminal
+        context = SceneContext(options["city"], options["local_time"])
+        source = self._open_source()
+        _introduce(source, self._classifier, context, terminal)
+        wall_clock = source.live or context.local_time is not None
+        self._manager.ready()
+        return listen(
+            self._signals.interrupting(source),
+            self._classifier,
+            [_make_sink(options["output_format"], wall_clock=wall_clock)],
+            context,
+            seconds=options["seconds"],
+            say=self._say,
+            progress=terminal.progress,
+            alive=self._manager.alive,
+            doubt=(lambda: None) if options["trust_clock"] else clock_doubt,
+        )
+
+    def reloaded(self, ctx: click.Context) -> _Run:
+        """A run with what the command line and the files say now; this one if they are wrong."""
+        try:
+            newest = reparse(ctx)
+            _check_source(newest, newest.params)
+            return _Run(newest.params, self._terminal, self._manager, self._signals)
+        except (click.ClickException, EdgeAscError) as error:
+            if isinstance(error, click.BadParameter):
+                name_origin(error)
+            text = error.format_message() if isinstance(error, click.ClickException) else str(error)
+            self._terminal.say(f"not reloaded, listening goes on as before: {text}")
+            return self
+
+    def _open_source(self) -> AudioSource:
+        from edge_asc.sources import RawFormat, open_source
+
+        options = self._options
+        return open_source(
+            options["source"],
+            preferred_rate_hz=self._classifier.sample_rate_hz,
+            device=options["device"],
+            fast=options["fast"],
+            raw=RawFormat(options["rate"], options["channels"], options["sample_format"]),
+            retry=not options["no_retry"],
+            max_lag_s=options["max_lag_s"],
+            say=self._say,
+        )
+
+    def _say(self, text: str) -> None:
+        self._terminal.say(text)
+        self._manager.status(text)
+
+
+def _flush_stdout(summary: ListenSummary) -> None:
+    """What a full disk did not take must not make the end of the program a failure of its own."""
+    if not summary.num_unwritten:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise EdgeAscError(
+            f"{summary.num_unwritten} lines could not be written: the disk that standard output"
+            " goes to is full"
+        ) from None
+
+
+def _check_source(ctx: click.Context, options: dict[str, Any]) -> None:
     """A source that is not there is wrong usage, known before anything is loaded."""
     from edge_asc.audio import check_file
     from edge_asc.errors import AudioError
+    from edge_asc.sources import COMMAND_PREFIX
 
+    source = options["source"]
     if source == "mic":
         return
-    if device is not None:
-        raise click.UsageError(
-            "--device is for a microphone; it cannot be used with --source " + source
-        )
-    if source != "-":
-        try:
-            check_file(Path(source))
-        except AudioError as error:
-            raise click.BadParameter(str(error), param_hint="--source") from error
-
-
-@contextmanager
-def _sigterm_as_interrupt() -> Iterator[list[int]]:
-    """Let SIGTERM end listening as Ctrl-C does; the list yielded holds the signal once it came."""
-    received: list[int] = []
-
-    def interrupt(number: int, _: FrameType | None) -> None:
-        received.append(number)
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
+    if options["device"] is not None:
+        refuse_together(ctx, "device", "source", "--device is for a microphone")
+    if source == "-" or source.startswith(COMMAND_PREFIX):
+        return
     try:
-        yield received
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        check_file(Path(source))
+    except AudioError as error:
+        raise click.BadParameter(str(error), ctx, param_hint="--source") from error
 
 
 def _introduce(
@@ -203,18 +253,13 @@ def _introduce(
     classifier: SceneClassifier,
     context: SceneContext,
     terminal: _Terminal,
-    *,
-    paced: bool,
 ) -> None:
     """Say what is listened to, with what, and what to think of it."""
     facts = classifier.manifest
-    pace = (
-        "live" if audio.live else "as it would be heard" if paced else "as fast as it can be read"
-    )
+    cost = "" if classifier.streams else ", each computed as a whole"
     terminal.say(
-        f"listening to {audio.name} ({audio.sample_rate_hz} Hz, {pace}) with model {facts.name}"
-        f" ({facts.quantization}): windows of {facts.window_s:g} s,"
-        f" one every {classifier.hop_s:g} s"
+        f"listening to {audio.description} with model {facts.name} ({facts.quantization}):"
+        f" windows of {facts.window_s:g} s, one every {classifier.hop_s:g} s{cost}"
     )
     if facts.demonstration:
         terminal.say(DEMONSTRATION_NOTE)
@@ -222,9 +267,9 @@ def _introduce(
         terminal.say(note)
 
 
-def _make_sink(output_format: str, *, wall_clock: bool) -> EstimateSink:
+def _make_sink(output_format: str, *, wall_clock: bool) -> StreamSink:
     from edge_asc.sinks import console, jsonl
 
     if output_format == "json":
         return jsonl.JsonLines(sys.stdout)
-    return console.Console(sys.stdout, console.wall_clock if wall_clock else console.elapsed)
+    return console.StreamConsole(sys.stdout, live=wall_clock)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -17,6 +17,8 @@ from edge_asc.scenes import find_city, find_scene
 if TYPE_CHECKING:
     from edge_asc.classifier import SceneClassifier
     from edge_asc.signature import PublicKey
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 DEMONSTRATION_NOTE = "demonstration model: not fit to decide anything"
 
@@ -88,7 +90,34 @@ format_option = click.option(
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
+    help="Form of the results.",
 )
+
+
+def raw_format_options(command: Command) -> Command:
+    """`--rate`, `--channels` and `--sample-format`: how raw PCM is written."""
+    rate = click.option(
+        "--rate",
+        type=click.IntRange(1_000, 768_000),
+        default=44_100,
+        show_default=True,
+        help="Sample rate of raw PCM, in Hz.",
+    )
+    channels = click.option(
+        "--channels",
+        type=click.IntRange(1, 64),
+        default=1,
+        show_default=True,
+        help="Channels of raw PCM; they are averaged.",
+    )
+    sample_format = click.option(
+        "--sample-format",
+        type=click.Choice(["s16", "s32", "f32"]),
+        default="s16",
+        show_default=True,
+        help="Samples of raw PCM, little-endian.",
+    )
+    return rate(channels(sample_format(command)))
 
 
 def load_classifier(model: Path | None, trust: Path | None) -> SceneClassifier:

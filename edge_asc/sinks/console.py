@@ -1,4 +1,4 @@
-"""Reports as lines for people."""
+"""Reports and gaps as lines for people."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TextIO
 
 from edge_asc.classifier import SceneEstimate
 from edge_asc.scenes import display_name
-from edge_asc.sinks import Report
+from edge_asc.sinks import Gap, Report
 
 BAR_CELLS = 20
 
@@ -29,20 +29,41 @@ class Console:
 
     def write(self, report: Report) -> None:
         """Write `report` as one line."""
-        line = f"{self._label(report)}  {format_estimate(report.estimate, blocks=self._blocks)}\n"
+        text = format_estimate(report.estimate, blocks=self._blocks)
+        self._write_line(f"{self._label(report)}  {text}\n")
+
+    def _write_line(self, line: str) -> None:
         # A file's name may hold what the encoding has not; better a question mark than no line.
         self._stream.write(line.encode(self._encoding, "replace").decode(self._encoding))
         self._stream.flush()
 
 
-def elapsed(report: Report) -> str:
+class StreamConsole(Console):
+    """The same for a stream; `live` ones are labelled with the time of day, others with seconds."""
+
+    def __init__(self, stream: TextIO, *, live: bool) -> None:
+        self._label_stream = wall_clock if live else elapsed
+        super().__init__(stream, self._label_stream)
+
+    def write_gap(self, gap: Gap) -> None:
+        """Write `gap` as one line."""
+        self._write_line(f"{self._label_stream(gap)}  {format_gap(gap)}\n")
+
+
+def elapsed(report: Report | Gap) -> str:
     """The label of a recording that is played: seconds since it began."""
-    return f"{report.estimate.end_s:5.0f} s"
+    end_s = report.end_s if isinstance(report, Gap) else report.estimate.end_s
+    return f"{end_s:5.0f} s"
 
 
-def wall_clock(report: Report) -> str:
+def wall_clock(report: Report | Gap) -> str:
     """The label of a live stream: the time of day."""
     return f"{report.time:%H:%M:%S}" if report.time else elapsed(report)
+
+
+def format_gap(gap: Gap) -> str:
+    """What was lost and why, and that a new window begins."""
+    return f"--- lost {gap.lost_s:.1f} s of sound: {gap.cause} ---"
 
 
 def format_estimate(estimate: SceneEstimate, *, blocks: bool) -> str:

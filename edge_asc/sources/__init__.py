@@ -1,4 +1,4 @@
-"""Where sound comes from: a microphone, a file, a pipe. Each source yields chunks of samples.
+"""Where sound comes from: a microphone, a file, a pipe, a command. Each source yields chunks.
 
 The sources themselves are imported when they are opened: a file can be heard where there is no
 PortAudio.
@@ -8,16 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from edge_asc.features import Samples
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from edge_asc.features import Samples
+    from edge_asc.sources.live import Capture
 
 CHUNK_S = 0.1
 """Length of the chunks that sources yield: ten a second cost little and are soon enough for any
 window.
 """
+
+MAX_LAG_S = 5.0
+"""Live sound waits for a listener who is held up for so long at most."""
+
+COMMAND_PREFIX = "exec:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +33,19 @@ class Chunk:
     """A piece of a stream of sound."""
 
     samples: Samples
-    """shape (num_samples,), mono, at the source's sample_rate_hz"""
+    """shape (num_samples,), mono"""
+
+    sample_rate_hz: int
+    """The same in every chunk, unless sound was lost before this one."""
 
     arrived: datetime
     """Wall clock, with its zone, when the last sample arrived."""
 
-    lost_samples: int = 0
-    """Sound known to be lost just before this chunk."""
+    lost_s: float = 0.0
+    """Sound known to be lost just before this chunk, in seconds."""
+
+    cause: str = ""
+    """Why it was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +62,8 @@ class AudioSource(Protocol):
     """A context manager and an iterator over the chunks of one stream."""
 
     name: str
-    sample_rate_hz: int
+    description: str
+    """The name, with what is known before sound comes: rate, pace."""
     live: bool
     """Whether the sound happens now, so that the clock tells its local time."""
 
@@ -66,22 +81,40 @@ def open_source(
     device: str | None = None,
     fast: bool = False,
     raw: RawFormat | None = None,
+    retry: bool = True,
+    max_lag_s: float = MAX_LAG_S,
     say: Callable[[str], None],
 ) -> AudioSource:
-    """The source that `spec` names: "mic", "-" (raw PCM on standard input) or a sound file's path.
+    """The source that `spec` names.
 
-    `preferred_rate_hz` is what a microphone is asked for first, `device` a part of its name. `fast`
-    does not wait for the time at which a recording would have been heard. `say` takes notes for the
-    user. Raises AudioError and SourceError.
+    "mic"; "-" (raw PCM on standard input); "exec:COMMAND" (raw PCM that a command writes); a sound
+    file's path. `preferred_rate_hz` is what a microphone is asked for first, `device` a part of its
+    name. `fast` does not wait for the time at which a recording would have been heard. A live
+    source that stops is waited for and started again, for ever, unless `retry` is False. `say`
+    takes notes for the user. Raises AudioError and SourceError.
     """
+    raw = raw or RawFormat()
+    capture: Capture
     if spec == "mic":
         from edge_asc.sources.microphone import Microphone
 
-        return Microphone(device, preferred_rate_hz)
-    if spec == "-":
-        from edge_asc.sources.raw_stdin import RawStdin
+        capture = Microphone(device, preferred_rate_hz)
+    elif spec.startswith(COMMAND_PREFIX):
+        from edge_asc.sources.pipes import Command
 
-        return RawStdin(raw or RawFormat(), recorded=fast, say=say)
-    from edge_asc.sources.audio_file import AudioFile
+        capture = Command(spec.removeprefix(COMMAND_PREFIX), raw)
+    elif spec == "-":
+        from edge_asc.sources.pipes import StandardInput, stdin_is_recorded
 
-    return AudioFile(Path(spec), fast=fast)
+        if fast or stdin_is_recorded():
+            from edge_asc.sources.recorded_pcm import RecordedPcm
+
+            return RecordedPcm(raw, say)
+        capture = StandardInput(raw, say)
+    else:
+        from edge_asc.sources.audio_file import AudioFile
+
+        return AudioFile(Path(spec), fast=fast)
+    from edge_asc.sources.live import LiveSource
+
+    return LiveSource(capture, retry=retry, max_lag_s=max_lag_s, say=say)

@@ -31,7 +31,8 @@ class AudioFile:
     ) -> None:
         self.name = str(path)
         self._file = open_audio(path)
-        self.sample_rate_hz: int = self._file.samplerate
+        pace = "as fast as it can be read" if fast else "as it would be heard"
+        self.description = f"{path} ({self._file.samplerate} Hz, {pace})"
         self._fast = fast
         self._clock, self._sleep = clock, sleep
 
@@ -42,13 +43,14 @@ class AudioFile:
         self._file.close()
 
     def __iter__(self) -> Iterator[Chunk]:
+        rate_hz: int = self._file.samplerate
         started_s = self._clock()
         heard_samples = 0
-        for samples in read_blocks(self._file, max(1, round(CHUNK_S * self.sample_rate_hz))):
+        for samples in read_blocks(self._file, max(1, round(CHUNK_S * rate_hz))):
             heard_samples += len(samples)
             if not self._fast:
-                self._wait_until(started_s + heard_samples / self.sample_rate_hz)
-            yield Chunk(samples, datetime.now().astimezone())
+                self._wait_until(started_s + heard_samples / rate_hz)
+            yield Chunk(samples, rate_hz, datetime.now().astimezone())
 
     def _wait_until(self, due_s: float) -> None:
         """A chunk arrives when its last sample was played; absolute times cannot drift."""

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import numpy as np
 import pytest
+
+from edge_asc.sources import Chunk
+from edge_asc.sources.audio_file import AudioFile
+from edge_asc.sources.microphone import Microphone
 
 WavWriter = Callable[..., Path]
 SCHEMA_PATH = Path(__file__).parents[2] / "docs" / "estimate.schema.json"
@@ -48,7 +54,7 @@ def test_json_of_a_recording(edge_asc: Any, model_path: Path, recording: Path) -
     assert {estimate["source"] for estimate in estimates} == {str(recording)}
     assert done.stderr.splitlines() == [
         f"listening to {recording} (48000 Hz, as fast as it can be read) with model level (int8):"
-        " windows of 2 s, one every 1 s",
+        " windows of 2 s, one every 1 s, each computed as a whole",
         "demonstration model: not fit to decide anything",
         done.stderr.splitlines()[-1],
     ]
@@ -107,7 +113,7 @@ def test_raw_sound_on_stdin(edge_asc: Any, model_path: Path, rng: np.random.Gene
     estimates = json_lines(done.stdout)
     assert [estimate["end_s"] for estimate in estimates] == [2, 3]
     assert estimates[0]["source"] == "standard input"
-    assert "listening to standard input (16000 Hz, live)" in done.stderr
+    assert "listening to standard input (16000 Hz, as fast as it can be read)" in done.stderr
     assert "its last 1 bytes, of 4 a sample, are left out" in done.stderr
 
 
@@ -175,3 +181,76 @@ def test_the_installed_model_is_used(
     first, second = done.stderr.splitlines()[:2]
     assert first.startswith("the installed model cannot be used: ")
     assert second == "using the model shipped with edge-asc instead"
+
+
+def test_a_command_is_a_source(edge_asc: Any, model_path: Path, tmp_path: Path) -> None:
+    """Three seconds of loud sound; a command that ends has stopped, and that is not waited for."""
+    path = tmp_path / "loud.raw"
+    rng = np.random.default_rng(4)
+    path.write_bytes(rng.integers(-30_000, 30_000, 3 * 16_000).astype("<i2").tobytes())
+    options = ("--rate", "16000", "--no-retry", "--format", "json")
+    done = edge_asc("listen", "--source", f"exec:cat {path}", *options)
+    assert done.exit_code == 1
+    estimates = json_lines(done.stdout)
+    assert [estimate["end_s"] for estimate in estimates] == [2]
+    assert estimates[0]["time"] is not None
+    assert f"listening to cat {path} (16000 Hz, live)" in done.stderr
+    assert done.stderr.endswith("edge-asc: error: cat ended with exit code 0\n")
+
+
+def test_the_program_of_a_command_must_be_there(edge_asc: Any, model_path: Path) -> None:
+    done = edge_asc("listen", "--source", "exec:no-such-program -r 1")
+    assert done.exit_code == 1
+    assert "there is no program 'no-such-program' to run; for instance" in done.stderr
+
+
+def test_a_missing_microphone_without_retry(
+    edge_asc: Any, model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = '{"error": "no microphone found", "final": false}'
+    command = ("sh", "-c", f"echo '{line}'")
+    microphone = partial(Microphone, command=command)
+    monkeypatch.setattr("edge_asc.sources.microphone.Microphone", microphone)
+    done = edge_asc("listen", "--no-retry")
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[0].startswith("listening to the default microphone with model")
+    assert done.stderr.endswith("edge-asc: error: no microphone found\n")
+
+
+def test_a_gap_is_told(
+    edge_asc: Any, model_path: Path, recording: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file's sixth second is said to come after a loss."""
+
+    def with_a_hole(self: AudioFile) -> Iterator[Chunk]:
+        for number, chunk in enumerate(unbroken(self)):
+            yield replace(chunk, lost_s=2.5, cause="a mouse") if number == 33 else chunk
+
+    unbroken = AudioFile.__iter__
+    monkeypatch.setattr(AudioFile, "__iter__", with_a_hole)
+    done = edge_asc("listen", "--source", recording, "--fast", "--format", "json")
+    lines = json_lines(done.stdout)
+    assert [(line["type"], line["start_s"], line["end_s"]) for line in lines] == [
+        ("estimate", 0, 2),
+        ("estimate", 1, 3),
+        ("gap", 3, 5.8),
+        ("estimate", 5.8, 7.8),
+    ]
+    assert (lines[2]["lost_s"], lines[2]["cause"], lines[3]["after_gap"]) == (2.5, "a mouse", True)
+    assert "heard 6.0 s, lost 2.5 s in 1 gap; 3 estimates" in done.stderr
+    text = edge_asc("listen", "--source", recording, "--fast").stdout.splitlines()
+    assert text[2] == "    6 s  --- lost 2.5 s of sound: a mouse ---"
+    assert text[3].endswith("[first after lost sound]")
+
+
+def test_a_device_in_the_configuration_does_not_forbid_a_file(
+    edge_asc: Any, model_path: Path, recording: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('device = "USB"\n')
+    arguments = ("listen", "--config", config, "--fast", "--seconds", "3")
+    assert edge_asc(*arguments, "--source", recording).exit_code == 0
+    config.write_text(f'device = "USB"\n[listen]\nsource = "{recording}"\n')
+    done = edge_asc(*arguments)
+    assert done.exit_code == 2
+    assert f"device ({config}, line 1) cannot be used with source ({config}, line 3)" in done.stderr

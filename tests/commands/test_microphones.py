@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from edge_asc.errors import SourceError
-from edge_asc.sources.microphone import InputDevice
+from edge_asc.sources.portaudio import InputDevice
 
 DEVICES = [
     InputDevice(0, "HDA Intel", "ALSA", 2, 44_100, False),
-    InputDevice(3, "USB", "JACK", 1, 48_000, True),
+    InputDevice(3, "USB", "JACK", 1, 48_000, True, "Device"),
 ]
 
 
 def devices_are(monkeypatch: pytest.MonkeyPatch, devices: list[InputDevice]) -> None:
-    monkeypatch.setattr("edge_asc.sources.microphone.list_inputs", lambda: devices)
+    monkeypatch.setattr("edge_asc.sources.portaudio.list_inputs", lambda: devices)
 
 
 def test_text(edge_asc: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,7 +25,7 @@ def test_text(edge_asc: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     done = edge_asc("devices")
     assert done.stdout.splitlines() == [
         "  HDA Intel  ALSA, channels: 2, 44100 Hz",
-        "* USB        JACK, channels: 1, 48000 Hz",
+        "* USB        JACK, ALSA id Device, channels: 1, 48000 Hz",
     ]
 
 
@@ -34,6 +34,7 @@ def test_json(edge_asc: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = json.loads(edge_asc("devices", "--format", "json").stdout)
     assert rows[1] == {
         "name": "USB",
+        "alsa_id": "Device",
         "host_api": "JACK",
         "channels": 1,
         "default_rate_hz": 48_000,
@@ -53,7 +54,7 @@ def test_no_portaudio(edge_asc: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> list[InputDevice]:
         raise SourceError("not installed: sudo apt install libportaudio2")
 
-    monkeypatch.setattr("edge_asc.sources.microphone.list_inputs", fail)
+    monkeypatch.setattr("edge_asc.sources.portaudio.list_inputs", fail)
     done = edge_asc("devices")
     assert done.exit_code == 1
     assert done.stderr == "edge-asc: error: not installed: sudo apt install libportaudio2\n"

@@ -15,8 +15,8 @@ import pytest
 
 from edge_asc.classifier import SceneEstimate
 from edge_asc.scenes import SCENES
-from edge_asc.sinks import Report
-from edge_asc.sinks.jsonl import JsonLines, to_json
+from edge_asc.sinks import Gap, Report
+from edge_asc.sinks.jsonl import JsonLines, gap_to_json, to_json
 
 SCHEMA_PATH = Path(__file__).parents[2] / "docs" / "estimate.schema.json"
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA_PATH.read_text(encoding="utf-8")))
@@ -34,7 +34,8 @@ def test_every_field() -> None:
     report = replace(REPORT, city="Xi'an", time=datetime(2026, 5, 17, 14, 3, 9, 12_345, CHINA))
     values = to_json(report)
     assert values == {
-        "schema": 1,
+        "schema": 2,
+        "type": "estimate",
         "start_s": 2.0,
         "end_s": 12.0,
         "time": "2026-05-17T14:03:09.012+08:00",
@@ -66,7 +67,7 @@ def test_what_is_written_validates(report: Report) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"confidence": 1.5}, {"schema": 2}, {"time": "yesterday"}, {"loudness": 3}, {"scene": None}],
+    [{"confidence": 1.5}, {"schema": 1}, {"time": "yesterday"}, {"loudness": 3}, {"scene": None}],
 )
 def test_the_schema_refuses_what_is_wrong(change: dict[str, Any]) -> None:
     with pytest.raises(jsonschema.ValidationError):
@@ -81,3 +82,23 @@ def test_one_flushed_line_of_ascii_each() -> None:
     first, second = buffer.getvalue().splitlines()
     assert json.loads(first)["source"] == "café\n.wav"
     assert json.loads(second)["source"] == "walk.wav"
+
+
+def test_a_gap() -> None:
+    end = datetime(2026, 5, 17, 14, 3, 9, 12_345, CHINA)
+    stream = io.StringIO()
+    gap = Gap(12.0, 15.25, 2.5, "it was unplugged", "microphone 'USB'", end)
+    JsonLines(stream).write_gap(gap)
+    values = json.loads(stream.getvalue())
+    assert values == {
+        "schema": 2,
+        "type": "gap",
+        "start_s": 12.0,
+        "end_s": 15.25,
+        "lost_s": 2.5,
+        "time": "2026-05-17T14:03:09.012+08:00",
+        "source": "microphone 'USB'",
+        "cause": "it was unplugged",
+    }
+    VALIDATOR.validate(values)
+    VALIDATOR.validate(gap_to_json(replace(gap, time=None)))

@@ -42,11 +42,11 @@ def test_the_chunks_are_the_file(
     path = write_wav(rng.uniform(-1, 1, (rate_hz // 4, 2)), rate_hz)
     with AudioFile(path, fast=True, sleep=no_sleep) as source:
         chunks = list(source)
-    assert source.sample_rate_hz == rate_hz
+    assert {chunk.sample_rate_hz for chunk in chunks} == {rate_hz}
     assert [len(chunk.samples) for chunk in chunks] == [rate_hz // 10, rate_hz // 10, rate_hz // 20]
     heard = np.concatenate([chunk.samples for chunk in chunks])
     np.testing.assert_array_equal(heard, read_audio(path, rate_hz))
-    assert all(chunk.lost_samples == 0 for chunk in chunks)
+    assert all(chunk.lost_s == 0 for chunk in chunks)
     assert all(chunk.arrived.tzinfo is not None for chunk in chunks)
 
 
@@ -75,6 +75,7 @@ def test_it_is_not_live(write_wav: WavWriter) -> None:
     assert isinstance(source, AudioFile)
     assert not source.live
     assert source.name == str(path)
+    assert source.description == f"{path} (44100 Hz, as fast as it can be read)"
 
 
 def test_a_bad_file_is_refused_when_it_is_opened(tmp_path: Path) -> None:
