@@ -10,15 +10,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from edge_asc.clock import WallClock, elapsed_s
 from edge_asc.errors import EdgeAscError, MissingLibraryError, SourceError
-from edge_asc.features import Samples
 from edge_asc.sources import MAX_LAG_S, Chunk
-from edge_asc.sources.flow import FlowMeter
+from edge_asc.sources.flow import Block, FlowMeter
 
 STALL_S = 2.0
 """A device that sends nothing for so long has stopped."""
@@ -33,25 +32,6 @@ _AHEAD_S = 2.0
 
 _HINT_LOSSES, _HINT_S = 4, 60.0
 """So many losses within a minute have one cause, most often a wrong rate."""
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """What a capture delivers at once."""
-
-    samples: Samples
-    """shape (num_samples,), mono"""
-    sample_rate_hz: int
-    arrived_s: float
-    """`elapsed_s` when the last sample came"""
-    overflow: bool = False
-    """The device says that it lost sound just before."""
-    lost_s: float = 0.0
-    cause: str = ""
-
-    @property
-    def duration_s(self) -> float:
-        return len(self.samples) / self.sample_rate_hz
 
 
 class Session(Protocol):
@@ -84,29 +64,44 @@ class Feed:
     """What was captured and not yet heard: at most `max_lag_s` of it.
 
     When it is full, all of it goes: one hole is better than many, and the newest sound is next.
+    Blocks that came at once, because they were held, may all wait.
     """
 
     def __init__(self, max_lag_s: float) -> None:
         self._max_lag_s = max_lag_s
         self._blocks: deque[Block] = deque()
         self._waiting_s = 0.0
+        self._excused_s = 0.0
+        """How much of that came at once."""
+        self._num_puts = 0
         self._notes: list[str] = []
         self._ended = False
         self._error: BaseException | None = None
         self._changed = threading.Condition()
 
-    def put(self, block: Block) -> None:
-        """Add a block, at the expense of those that wait if they are too many."""
+    def put(self, blocks: Sequence[Block]) -> None:
+        """Add what came, at the expense of what waits if that is too much.
+
+        Nothing is a sign of life, too: something came, and is held.
+        """
         with self._changed:
-            if self._blocks and self._waiting_s + block.duration_s > self._max_lag_s:
-                late_s = self._waiting_s + sum(waiting.lost_s for waiting in self._blocks)
-                cause = f"listening was held up for {self._waiting_s:.1f} s"
-                block = replace(block, lost_s=block.lost_s + late_s, cause=cause)
-                self._blocks.clear()
-                self._waiting_s = 0.0
-            self._blocks.append(block)
-            self._waiting_s += block.duration_s
+            self._num_puts += 1
+            for number, block in enumerate(blocks):
+                if number:
+                    self._excused_s += block.duration_s
+                self._blocks.append(block if number else self._after_those_that_wait(block))
+                self._waiting_s += block.duration_s
             self._changed.notify()
+
+    def _after_those_that_wait(self, block: Block) -> Block:
+        late_s = self._waiting_s - self._excused_s + block.duration_s
+        if not self._blocks or late_s <= self._max_lag_s:
+            return block
+        dropped_s = self._waiting_s + sum(waiting.lost_s for waiting in self._blocks)
+        cause = f"listening was held up for {self._waiting_s:.1f} s"
+        self._blocks.clear()
+        self._waiting_s = self._excused_s = 0.0
+        return replace(block, lost_s=block.lost_s + dropped_s, cause=cause)
 
     def note(self, text: str) -> None:
         """Leave a word for the user."""
@@ -122,16 +117,18 @@ class Feed:
     def get(self, timeout_s: float) -> Block | None:
         """The next block; None at the stream's end.
 
-        Raises TimeoutError if none comes for `timeout_s`, and what ended the capture.
+        Raises TimeoutError if nothing comes for `timeout_s`, and what ended the capture.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._blocks or self._ended, timeout_s)
+            while not (self._blocks or self._ended):
+                num_puts = self._num_puts
+                if not self._changed.wait(timeout_s) and num_puts == self._num_puts:
+                    raise TimeoutError
             if self._blocks:
                 block = self._blocks.popleft()
                 self._waiting_s -= block.duration_s
+                self._excused_s = max(0.0, self._excused_s - block.duration_s)
                 return block
-            if not self._ended:
-                raise TimeoutError
             if self._error is not None:
                 raise self._error
             return None
@@ -271,25 +268,20 @@ class _Pump:
         error: BaseException | None = None
         try:
             for block in self._session.blocks():
-                self._carry(block)
+                self._pass_on(self._meter.process(block))
+                if self._capture.may_flood:
+                    self._wait_if_ahead()
         except BaseException as caught:  # whatever it is, the listener must hear of it
             error = caught
+        self._pass_on(self._meter.finish())
         self._feed.end(error)
 
-    def _carry(self, block: Block) -> None:
-        lost_s = self._meter.add(block.arrived_s, block.duration_s, overflow=block.overflow)
-        if block.overflow:
-            # How much, the device does not say: at least a sample.
-            lost_s = max(lost_s, 1 / block.sample_rate_hz)
-            block = replace(block, lost_s=lost_s, cause="the device says that it lost sound")
-        elif lost_s:
-            block = replace(block, lost_s=lost_s, cause="it did not come, without a word")
-        self._feed.put(block)
-        if lost_s:
-            self._losses.append(block)
-            self._hint_at_losses()
-        if self._capture.may_flood:
-            self._wait_if_ahead()
+    def _pass_on(self, blocks: list[Block]) -> None:
+        self._feed.put(blocks)
+        for block in blocks:
+            if block.lost_s:
+                self._losses.append(block)
+                self._hint_at_losses()
 
     def _hint_at_losses(self) -> None:
         since_s = self._losses[-1].arrived_s - self._losses[0].arrived_s

@@ -12,7 +12,7 @@ from edge_asc.audio import check_finite, to_mono
 from edge_asc.errors import MissingLibraryError, SourceError
 from edge_asc.features import Samples
 from edge_asc.sources.capture_process import BLOCK_HEAD
-from edge_asc.sources.live import Block
+from edge_asc.sources.flow import Block
 from edge_asc.sources.portaudio import MIXED_CHANNELS
 from edge_asc.sources.process import SoundProcess
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from edge_asc.clock import elapsed_s
 from edge_asc.errors import SourceError
 from edge_asc.sources import RawFormat
-from edge_asc.sources.live import Block
+from edge_asc.sources.flow import Block
 from edge_asc.sources.pcm import PcmDecoder
 from edge_asc.sources.process import SoundProcess
 

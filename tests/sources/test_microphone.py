@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge_asc.errors import AudioError, MissingLibraryError, SourceError
-from edge_asc.sources.live import Block
+from edge_asc.sources.flow import Block
 from edge_asc.sources.microphone import Microphone
 
 PROLOGUE = """

@@ -15,7 +15,8 @@ import pytest
 from edge_asc.clock import elapsed_s
 from edge_asc.errors import AudioError, SourceError
 from edge_asc.sources import RawFormat, open_source
-from edge_asc.sources.live import Block, LiveSource
+from edge_asc.sources.flow import Block
+from edge_asc.sources.live import LiveSource
 from edge_asc.sources.pipes import Command
 from edge_asc.sources.recorded_pcm import RecordedPcm
 
