@@ -161,10 +161,13 @@ class SceneClassifier:
         ]
 
     def begin_at(self, start_s: float) -> None:
-        """Sound was lost; what comes next begins `start_s` after the stream did."""
+        """Sound was lost; what comes next begins `start_s` after the stream did.
+
+        At 0 it is a stream of its own, before which nothing was lost.
+        """
         self._samples_heard = round(start_s * self.sample_rate_hz)
         self.reset()
-        self._lost_sound = True
+        self._lost_sound = start_s > 0
 
     def reset(self) -> None:
         """Forget the sound heard so far; time goes on."""

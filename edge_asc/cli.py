@@ -16,19 +16,25 @@ import click
 from edge_asc import __version__
 from edge_asc.commands.audit import audit
 from edge_asc.commands.classify import classify_files
+from edge_asc.commands.config import config
 from edge_asc.commands.data import data
+from edge_asc.commands.doctor import examine_this_machine
 from edge_asc.commands.download import download
 from edge_asc.commands.evaluate import evaluate
 from edge_asc.commands.info import show_model
 from edge_asc.commands.listen import listen_to_source
 from edge_asc.commands.microphones import show_devices
+from edge_asc.commands.record import record_clips
+from edge_asc.commands.service import service
 from edge_asc.commands.table3 import table3
 from edge_asc.commands.train import train
 from edge_asc.commands.trust import make_key, sign_model
 from edge_asc.commands.update import update_model
 from edge_asc.commands.workshop import export, synth
-from edge_asc.errors import EdgeAscError
+from edge_asc.config import name_origin
+from edge_asc.errors import ConfigError, EdgeAscError
 
+WRONG_USAGE = 2
 INTERRUPTED = 130
 """128 + SIGINT, as shells count."""
 
@@ -39,6 +45,12 @@ class _Program(click.Group):
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401
         try:
             return super().invoke(ctx)
+        except click.BadParameter as error:
+            name_origin(error)
+            raise
+        except ConfigError as error:
+            click.echo(f"edge-asc: error: {error}", err=True)
+            ctx.exit(WRONG_USAGE)
         except EdgeAscError as error:
             click.echo(f"edge-asc: error: {error}", err=True)
             ctx.exit(1)
@@ -66,7 +78,11 @@ def main() -> None:
 for _command in (
     listen_to_source,
     classify_files,
+    record_clips,
     show_devices,
+    examine_this_machine,
+    config,
+    service,
     show_model,
     update_model,
     make_key,

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_asc.archive import read_file
-from edge_asc.atomic import atomic_path
+from edge_asc.atomic import atomic_path, sync_folder
 from edge_asc.classifier import SceneClassifier
 from edge_asc.errors import InterpreterError, ModelFileError, SignatureError, UpdateError
 from edge_asc.interpreter import runtime_name
@@ -76,9 +76,9 @@ class ModelFolder:
             was_there = _is_there(self.installed)
             if (replaced := self._usable_installed(say)) is not None:
                 _write(self.previous, replaced)
-                _sync_folder(self.path)
+                sync_folder(self.path)
             _write(self.installed, data)
-            _sync_folder(self.path)
+            sync_folder(self.path)
             if not was_there:
                 # What was used until now is the shipped model, so that is what to go back to.
                 self.previous.unlink(missing_ok=True)
@@ -96,7 +96,7 @@ class ModelFolder:
             elif _is_there(self.installed):
                 _open_shipped(trusted)
                 os.replace(self.installed, self.previous)
-                _sync_folder(self.path)
+                sync_folder(self.path)
                 say(f"went back to the model shipped with edge-asc; {self.previous} is the other")
             else:
                 raise UpdateError(f"no model is installed in {self.path}: nothing to go back from")
@@ -111,12 +111,12 @@ class ModelFolder:
         model = open_model(data, str(self.previous), trusted).manifest
         replaced = self._usable_installed(say)
         _write(self.installed, data)
-        _sync_folder(self.path)
+        sync_folder(self.path)
         if replaced is not None:
             _write(self.previous, replaced)
         else:
             self.previous.unlink()
-        _sync_folder(self.path)
+        sync_folder(self.path)
         say(f"went back to model {model.name}, now {self.installed}")
 
     def _usable_installed(self, say: Say) -> bytes | None:
@@ -243,12 +243,3 @@ def _is_there(path: Path) -> bool:
 def _write(path: Path, data: bytes) -> None:
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
-
-
-def _sync_folder(path: Path) -> None:
-    """Make renames in it last beyond a loss of power."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

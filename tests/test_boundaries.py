@@ -21,7 +21,7 @@ class Import:
     """One imported module, as it is named from outside."""
 
     importer: str
-    """Dotted, such as "edge_asc.sources.microphone"."""
+    """Dotted, such as "edge_asc.sources.portaudio"."""
 
     imported: str
     inside_function: bool
@@ -162,7 +162,7 @@ def modules_named_in_strings(path: Path) -> list[str]:
     [
         (("ai_edge_litert.interpreter", "tflite_runtime"), "edge_asc.interpreter"),
         (("ai_edge_litert.schema_py_generated",), "edge_asc.export.flatbuffer"),
-        (("sounddevice",), "edge_asc.sources.microphone"),
+        (("sounddevice",), "edge_asc.sources.portaudio"),
         (("cryptography",), "edge_asc.signature"),
     ],
 )
@@ -188,7 +188,11 @@ def test_the_converter_runs_only_in_a_process_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     "modules",
-    ["edge_asc.cli", "edge_asc.listen, edge_asc.classifier", "edge_asc.sources.microphone"],
+    [
+        "edge_asc.cli",
+        "edge_asc.listen, edge_asc.classifier",
+        "edge_asc.sources.live, edge_asc.sources.microphone",
+    ],
 )
 def test_the_runtime_stays_light(modules: str) -> None:
     heavy = ["torch", "onnx", "onnxruntime", "tensorflow", "scipy", "pandas", "librosa", "sklearn"]

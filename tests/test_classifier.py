@@ -274,3 +274,11 @@ def test_networks_of_other_shapes_than_the_manifest_says_are_refused(model: Mode
 def test_a_head_for_other_steps_than_the_encoder_gives_is_refused(model: ModelFile) -> None:
     with pytest.raises(ModelFileError, match=r"its encoder takes .*'steps'.*; the manifest says"):
         SceneClassifier(replace(model, encoder=model.head, head=model.encoder))
+
+
+def test_a_new_stream_is_not_after_a_gap(model: ModelFile) -> None:
+    used = SceneClassifier(model)
+    used.process(sound(10.7), NOWHERE)
+    used.begin_at(0.0)
+    (estimate,) = used.process(sound(10.0, seed=9), NOWHERE)
+    assert (estimate.start_s, estimate.end_s, estimate.after_gap) == (0.0, 10.0, False)

@@ -12,18 +12,22 @@ from click.testing import CliRunner
 
 import edge_asc
 from edge_asc.cli import main
-from edge_asc.errors import AudioError
+from edge_asc.errors import AudioError, ConfigError
 
 COMMANDS = [
     "audit",
     "classify",
+    "config",
     "data",
     "devices",
+    "doctor",
     "evaluate",
     "export",
     "info",
     "keygen",
     "listen",
+    "record",
+    "service",
     "sign",
     "synth",
     "table3",
@@ -46,7 +50,7 @@ def test_help_names_every_command_and_cuts_no_sentence() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command: str) -> None:
-    done = CliRunner().invoke(main, [command, "-h"])
+    done = CliRunner().invoke(main, [command, "--help"])
     assert done.exit_code == 0
     assert done.output.startswith(f"Usage: edge-asc {command} ")
 
@@ -61,6 +65,7 @@ def test_unknown_command() -> None:
     ("raised", "exit_code", "stderr"),
     [
         (AudioError("walk.wav is empty"), 1, "edge-asc: error: walk.wav is empty\n"),
+        (ConfigError("line 4: unknown"), 2, "edge-asc: error: line 4: unknown\n"),
         (KeyboardInterrupt(), 130, ""),
     ],
 )

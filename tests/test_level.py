@@ -191,6 +191,14 @@ class TestMonitor:
         monitor.process(constant(0.0, 60), RATE_HZ)
         assert len(lines) == 1, "what was said still holds after a gap"
 
+    def test_clipping_and_offset_before_a_gap_do_not_count_after_it(self) -> None:
+        lines: list[str] = []
+        monitor = LevelMonitor(lines.append)
+        monitor.process(np.sign(noise(9)) * np.float32(0.4) + np.float32(0.6), RATE_HZ)
+        monitor.reset()
+        monitor.process(noise(9), RATE_HZ)
+        assert lines == []
+
     def test_another_rate_begins_anew(self) -> None:
         lines: list[str] = []
         monitor = LevelMonitor(lines.append)

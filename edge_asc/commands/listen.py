@@ -193,6 +193,7 @@ class _Run:
                 name_origin(error)
             text = error.format_message() if isinstance(error, click.ClickException) else str(error)
             self._terminal.say(f"not reloaded, listening goes on as before: {text}")
+            self._classifier.begin_at(0.0)
             return self
 
     def _open_source(self) -> AudioSource:

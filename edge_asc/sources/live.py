@@ -304,6 +304,6 @@ class _Pump:
             self._hinted = True
             self._feed.note(
                 f"{self._capture.name} sends sound faster than time passes: are --rate, --channels"
-                " and --sample-format right? It is heard at its pace; --fast is for a recording"
+                " and --sample-format right? It is heard at the pace of time"
             )
         time.sleep(ahead_s - _AHEAD_S)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_asc.audio import open_audio, read_blocks
+from edge_asc.clip_folder import AUDIO_SUFFIXES
 from edge_asc.errors import AudioError
 from edge_asc.training.datasets import Clip
 from edge_asc.training.datasets.cas2023 import SOURCE_SET as CAS2023
@@ -22,8 +23,6 @@ from edge_asc.training.datasets.tables import TableError
 CLIP_S = 10.0
 """What a clip of the three published sets lasts."""
 LENGTH_TOLERANCE_S = 0.05
-
-AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff"})
 
 _BLOCK_SAMPLES = 1 << 20
 _FILES_AT_ONCE = 32

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from edge_asc.audio import open_audio
+from edge_asc.clip_table import DEFAULT_NAMES, columns_by_role
 from edge_asc.context import SceneContext
 from edge_asc.errors import DataError
 from edge_asc.recordings import context_after
@@ -21,34 +22,6 @@ from edge_asc.training.datasets.tables import (
     read_rows,
 )
 from edge_asc.windows import MIN_WINDOW_SHARE
-
-ROLES: Mapping[str, tuple[str, ...]] = {
-    "file": ("file",),
-    "label": ("label", "scene"),
-    "fold": ("fold",),
-    "group": ("group", "source_group", "freesound_id"),
-    "city": ("city", "location"),
-    "time": ("time", "record_time", "local_time"),
-    "source_set": ("source_set",),
-}
-"""What a column can mean, and the names it may have."""
-
-DESCRIPTIVE = (
-    "author",
-    "duration_s",
-    "licence",
-    "license",
-    "note",
-    "original_sample_rate_hz",
-    "place",
-    "source",
-    "title",
-)
-"""Columns for people; `exclude` can use them, nothing else does."""
-
-ALLOWED = (*(name for names in ROLES.values() for name in names), *DESCRIPTIVE)
-
-DEFAULT_NAMES = ("clips.csv", "recordings.csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +64,7 @@ def read_folder_contents(
     """
     table = _find_table(folder, csv_name)
     rows = read_rows(table)
-    columns = _columns_by_role(table, list(rows[0].values))
+    columns = columns_by_role(table, list(rows[0].values))
     patterns = dict(exclude or {})
     _check_exclude(table, patterns, list(rows[0].values))
     kept = [row for row in rows if not _matches(row.values, patterns)]
@@ -119,26 +92,6 @@ def _find_table(folder: Path, csv_name: str | None) -> Path:
         " or ".join(wanted) if csv_name is not None else "clips.csv, recordings.csv or just one CSV"
     )
     raise DataError(f"{folder} holds no {expected}; CSV files found: {', '.join(found) or 'none'}")
-
-
-def _columns_by_role(table: Path, found: Sequence[str]) -> dict[str, str]:
-    """Which of the columns `found` plays which role."""
-    listing = f"columns found: {', '.join(found)}; allowed: {', '.join(ALLOWED)}"
-    unknown = [name for name in found if name not in ALLOWED]
-    if unknown:
-        raise DataError(f"{table}: unknown column {', '.join(map(repr, unknown))}; {listing}")
-    columns = {}
-    for role, names in ROLES.items():
-        present = [name for name in names if name in found]
-        if len(present) > 1:
-            raise DataError(
-                f"{table}: {' and '.join(present)} both mean the {role}; keep one; {listing}"
-            )
-        if present:
-            columns[role] = present[0]
-        elif role in ("file", "label"):
-            raise DataError(f"{table}: no column {' or '.join(names)}; {listing}")
-    return columns
 
 
 def _check_exclude(table: Path, patterns: Mapping[str, str], found: Sequence[str]) -> None:
