@@ -27,6 +27,9 @@ FIRST_RETRY_S, LAST_RETRY_S = 1.0, 30.0
 STEADY_S = 30.0
 """After so much sound without a stop, the next stop is a new one: it is tried again at once."""
 
+_OVERSLEPT_S = 0.5
+"""A wait that lasts so much longer than it should was a process that did not run."""
+
 _AHEAD_S = 2.0
 """Sound that comes faster than time is waited for when it is so far ahead."""
 
@@ -121,8 +124,11 @@ class Feed:
         """
         with self._changed:
             while not (self._blocks or self._ended):
-                num_puts = self._num_puts
-                if not self._changed.wait(timeout_s) and num_puts == self._num_puts:
+                num_puts, began_s = self._num_puts, elapsed_s()
+                if self._changed.wait(timeout_s) or num_puts != self._num_puts:
+                    continue
+                # If it was us who were frozen, what came meanwhile is about to be put.
+                if elapsed_s() - began_s < timeout_s + _OVERSLEPT_S:
                     raise TimeoutError
             if self._blocks:
                 block = self._blocks.popleft()

@@ -366,6 +366,17 @@ def test_what_comes_after_them_must_be_heard_in_time() -> None:
     assert values(feed) == [12]
 
 
+def test_a_listener_who_was_frozen_does_not_blame_the_device(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The clock says that the first wait of 20 ms took 3 s, the second 20 ms."""
+    times_s = [0.0, 3.0, 3.0, 3.02]
+    monkeypatch.setattr("edge_asc.sources.live.elapsed_s", lambda: times_s.pop(0))
+    with pytest.raises(TimeoutError):
+        Feed(max_lag_s=0.3).get(0.02)
+    assert times_s == []
+
+
 def test_sound_that_is_held_is_a_sign_of_life() -> None:
     feed = Feed(max_lag_s=0.3)
 
