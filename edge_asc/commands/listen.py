@@ -93,15 +93,18 @@ def listen_to_source(ctx: click.Context, /, **options: Any) -> None:  # noqa: AN
     signals, manager = Signals(), ServiceManager.from_environment(say=terminal.say)
     _check_source(ctx, options)
     with signals.caught():
-        run = _Run(options, terminal, manager, signals)
-        while True:
-            summary = run.listen()
-            terminal.say(describe(summary))
-            if not signals.reload_asked:
-                break
-            signals.reload_asked = False
-            manager.reloading()
-            run = run.reloaded(ctx)
+        try:
+            run = _Run(options, terminal, manager, signals)
+            while (summary := run.listen()) and signals.reload_asked:
+                terminal.say(describe(summary))
+                signals.reload_asked = False
+                manager.reloading()
+                run = run.reloaded(ctx)
+        except KeyboardInterrupt:  # before there was anything to hear
+            if signals.terminated:
+                return
+            raise
+        terminal.say(describe(summary))
         manager.stopping()
     _flush_stdout(summary)
     if summary.interrupted and not signals.terminated:

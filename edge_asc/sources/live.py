@@ -25,7 +25,7 @@ STALL_S = 2.0
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 30.0
 
 STEADY_S = 30.0
-"""After so much sound without a stop, the next stop is a new one: it is tried again at once."""
+"""After so much sound without a stop, the next stop is a new one: waiting begins anew."""
 
 _OVERSLEPT_S = 0.5
 """A wait that lasts so much longer than it should was a process that did not run."""
@@ -193,7 +193,7 @@ class LiveSource:
                         retry_s = FIRST_RETRY_S
                     yield self._chunk(block)
                 return
-            except (EdgeAscError, TimeoutError) as error:
+            except EdgeAscError as error:
                 trouble = error
             finally:
                 self._close()
@@ -202,7 +202,7 @@ class LiveSource:
             retry_s = min(2 * retry_s, LAST_RETRY_S)
 
     def _captured(self) -> Iterator[Block]:
-        """The blocks of one opening. Raises EdgeAscError, or TimeoutError for a stall."""
+        """The blocks of one opening. Raises EdgeAscError when it stops or stalls."""
         self._session = self._capture.open()
         feed = Feed(self._max_lag_s)
         pump = _Pump(self._session, self._capture, feed)
@@ -229,7 +229,7 @@ class LiveSource:
         if self._trouble:
             if self._capture.can_restart and self._heard_until_s is not None:
                 away_s = block.arrived_s - block.duration_s - self._heard_until_s
-                lost_s, cause = max(away_s, lost_s), self._cause
+                lost_s, cause = max(away_s, lost_s, 1 / block.sample_rate_hz), self._cause
                 self._say(f"{self.name} is back after {away_s:.1f} s")
             else:
                 self._say(f"{self.name} is back")
