@@ -19,6 +19,7 @@ from edge_asc.commands.options import (
     time_option,
     trust_option,
 )
+from edge_asc.commands.status_line import StatusLine
 from edge_asc.config import configurable, name_origin, refuse_together, reparse
 from edge_asc.errors import EdgeAscError
 
@@ -89,14 +90,14 @@ def listen_to_source(ctx: click.Context, /, **options: Any) -> None:  # noqa: AN
     from edge_asc.service_manager import ServiceManager
     from edge_asc.signals import Signals
 
-    terminal = _Terminal()
-    signals, manager = Signals(), ServiceManager.from_environment(say=terminal.say)
+    line = StatusLine()
+    signals, manager = Signals(), ServiceManager.from_environment(say=line.say)
     _check_source(ctx, options)
     with signals.caught():
         try:
-            run = _Run(options, terminal, manager, signals)
+            run = _Run(options, line, manager, signals)
             while (summary := run.listen()) and signals.reload_asked:
-                terminal.say(describe(summary))
+                line.say(describe(summary))
                 signals.reload_asked = False
                 manager.reloading()
                 run = run.reloaded(ctx)
@@ -104,33 +105,11 @@ def listen_to_source(ctx: click.Context, /, **options: Any) -> None:  # noqa: AN
             if signals.terminated:
                 return
             raise
-        terminal.say(describe(summary))
+        line.say(describe(summary))
         manager.stopping()
     _flush_stdout(summary)
     if summary.interrupted and not signals.terminated:
         ctx.exit(130)
-
-
-class _Terminal:
-    """Lines on stderr, and on a terminal one that is overwritten while the first window fills."""
-
-    def __init__(self) -> None:
-        self._is_terminal = sys.stderr.isatty()
-        self._shown = ""
-
-    def say(self, text: str) -> None:
-        self._overwrite("")
-        click.echo(text, err=True)
-
-    def progress(self, heard_s: float, window_s: float) -> None:
-        waiting = heard_s < window_s
-        self._overwrite(f"listening ... {int(heard_s)} of {window_s:g} s" if waiting else "")
-
-    def _overwrite(self, text: str) -> None:
-        if not self._is_terminal or text == self._shown:
-            return
-        click.echo(f"\r{text:<{len(self._shown)}}" + ("" if text else "\r"), nl=False, err=True)
-        self._shown = text
 
 
 def describe(summary: ListenSummary) -> str:
@@ -154,11 +133,11 @@ class _Run:
     def __init__(
         self,
         options: dict[str, Any],
-        terminal: _Terminal,
+        line: StatusLine,
         manager: ServiceManager,
         signals: Signals,
     ) -> None:
-        self._options, self._terminal = options, terminal
+        self._options, self._line = options, line
         self._manager, self._signals = manager, signals
         self._classifier = load_classifier(options["model"], options["trust"])
 
@@ -167,10 +146,10 @@ class _Run:
         from edge_asc.context import SceneContext
         from edge_asc.listen import listen
 
-        options, terminal = self._options, self._terminal
+        options = self._options
         context = SceneContext(options["city"], options["local_time"])
         source = self._open_source()
-        _introduce(source, self._classifier, context, terminal)
+        _introduce(source, self._classifier, context, self._line)
         wall_clock = source.live or context.local_time is not None
         self._manager.ready()
         return listen(
@@ -180,7 +159,7 @@ class _Run:
             context,
             seconds=options["seconds"],
             say=self._say,
-            progress=terminal.progress,
+            progress=self._progress,
             alive=self._manager.alive,
             doubt=(lambda: None) if options["trust_clock"] else clock_doubt,
         )
@@ -190,12 +169,12 @@ class _Run:
         try:
             newest = reparse(ctx)
             _check_source(newest, newest.params)
-            return _Run(newest.params, self._terminal, self._manager, self._signals)
+            return _Run(newest.params, self._line, self._manager, self._signals)
         except (click.ClickException, EdgeAscError) as error:
             if isinstance(error, click.BadParameter):
                 name_origin(error)
             text = error.format_message() if isinstance(error, click.ClickException) else str(error)
-            self._terminal.say(f"not reloaded, listening goes on as before: {text}")
+            self._line.say(f"not reloaded, listening goes on as before: {text}")
             self._classifier.begin_at(0.0)
             return self
 
@@ -214,8 +193,12 @@ class _Run:
             say=self._say,
         )
 
+    def _progress(self, heard_s: float, window_s: float) -> None:
+        waiting = heard_s < window_s
+        self._line.show(f"listening ... {int(heard_s)} of {window_s:g} s" if waiting else "")
+
     def _say(self, text: str) -> None:
-        self._terminal.say(text)
+        self._line.say(text)
         self._manager.status(text)
 
 
@@ -256,19 +239,19 @@ def _introduce(
     audio: AudioSource,
     classifier: SceneClassifier,
     context: SceneContext,
-    terminal: _Terminal,
+    line: StatusLine,
 ) -> None:
     """Say what is listened to, with what, and what to think of it."""
     facts = classifier.manifest
     cost = "" if classifier.streams else ", each computed as a whole"
-    terminal.say(
+    line.say(
         f"listening to {audio.description} with model {facts.name} ({facts.quantization}):"
         f" windows of {facts.window_s:g} s, one every {classifier.hop_s:g} s{cost}"
     )
     if facts.demonstration:
-        terminal.say(DEMONSTRATION_NOTE)
+        line.say(DEMONSTRATION_NOTE)
     if note := classifier.context_note(context):
-        terminal.say(note)
+        line.say(note)
 
 
 def _make_sink(output_format: str, *, wall_clock: bool) -> StreamSink:

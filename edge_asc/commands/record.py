@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from edge_asc.commands.options import PATH, city_option, raw_format_options
+from edge_asc.commands.status_line import StatusLine
 from edge_asc.config import configurable, refuse_together
 
 if TYPE_CHECKING:
@@ -208,37 +207,21 @@ def _open_source(options: dict[str, Any], display: TerminalDisplay) -> AudioSour
     )
 
 
-class TerminalDisplay:
-    """On a terminal one line that is overwritten, else a line a clip; all of it on stderr."""
-
-    def __init__(self) -> None:
-        self._is_terminal = sys.stderr.isatty()
-        self._shown = ""
-
-    def say(self, text: str) -> None:
-        """A line of its own."""
-        self._overwrite("")
-        click.echo(text, err=True)
+class TerminalDisplay(StatusLine):
+    """On a terminal a meter that is overwritten, else a line a clip; all of it on stderr."""
 
     def heard(self, level: Level, progress: Progress) -> None:
         """Show the meter."""
-        if self._is_terminal:
-            self._overwrite(meter(level, progress)[: shutil.get_terminal_size().columns - 1])
+        if self.is_terminal:
+            self.show(meter(level, progress))
 
     def kept(self, file: str, level: Level, progress: Progress) -> None:
         """A line for the clip; on a terminal the meter counts it."""
-        if not self._is_terminal:
-            click.echo(
+        if not self.is_terminal:
+            self.say(
                 f"{file}: {decibels(level.rms_dbfs)}, peak {decibels(level.peak_dbfs)};"
-                f" {standing(progress)}",
-                err=True,
+                f" {standing(progress)}"
             )
-
-    def _overwrite(self, text: str) -> None:
-        if text or self._shown:
-            blank = " " * (len(self._shown) - len(text))
-            click.echo(f"\r{text}{blank}" + ("" if text else "\r"), nl=False, err=True)
-        self._shown = text
 
 
 def meter(level: Level, progress: Progress) -> str:
