@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint converter clean
+.PHONY: help demo test lint converter soak clean
 
 # Real recordings for the tests, when they lie beside the repository.
 EDGE_ASC_DATA ?= $(realpath ../shared/data)
@@ -34,6 +34,10 @@ lint: .venv/dev/.ready ## check style and types only
 converter: .venv/dev/.ready .venv/converter/.ready ## convert by onnx2tf in Python 3.12, too (CONVERTER_PYTHON=... names it)
 	EDGE_ASC_CONVERTER_PYTHON=$(CURDIR)/.venv/converter/bin/python OMP_NUM_THREADS=1 \
 	    $(BIN)/pytest -n 2 --dist loadfile -m converter tests/export
+
+# One heap for all threads: else each keeps some MB of its own, and which do so is chance.
+soak: .venv/dev/.ready ## 24 hours of sound with faults through the listener, in minutes (SOAK_ARGS=... for others)
+	OMP_NUM_THREADS=1 MALLOC_ARENA_MAX=1 $(BIN)/python -m edge_asc.benchmarks.soak $(SOAK_ARGS)
 
 clean: ## remove the environments and everything made, but no trained models
 	rm -rf .venv .cache build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
