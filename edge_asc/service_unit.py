@@ -63,6 +63,8 @@ Nice=5
 CPUQuota=100%
 MemoryMax=200M
 TasksMax=64
+# One heap for all threads takes less memory than one for each.
+Environment=MALLOC_ARENA_MAX=1
 # Threads of its own would only cost memory.
 Environment=OPENBLAS_NUM_THREADS=1
 """

@@ -87,6 +87,8 @@ def listen_to_source(ctx: click.Context, /, **options: Any) -> None:  # noqa: AN
     edge-asc listen --source 'exec:arecord -q -t raw -f S16_LE -r 48000' --rate 48000
     arecord -t raw -f S16_LE -r 48000 | edge-asc listen --source - --rate 48000
     """  # noqa: D301 (click wants the backspace character)
+    # Before numpy comes: its BLAS would wait for work in a loop, on every core, ten times a second.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from edge_asc.service_manager import ServiceManager
     from edge_asc.signals import Signals
 
@@ -210,10 +212,10 @@ def _flush_stdout(summary: ListenSummary) -> None:
         sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise EdgeAscError(
-            f"{summary.num_unwritten} lines could not be written: the disk that standard output"
-            " goes to is full"
-        ) from None
+    raise EdgeAscError(
+        f"{summary.num_unwritten} lines could not be written: the disk that standard output goes to"
+        " was full"
+    )
 
 
 def _check_source(ctx: click.Context, options: dict[str, Any]) -> None:

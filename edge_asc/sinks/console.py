@@ -8,6 +8,7 @@ from typing import TextIO
 from edge_asc.classifier import SceneEstimate
 from edge_asc.scenes import display_name
 from edge_asc.sinks import Gap, Report
+from edge_asc.sinks.lines import Lines
 
 BAR_CELLS = 20
 
@@ -22,7 +23,7 @@ class Console:
     """
 
     def __init__(self, stream: TextIO, label: Callable[[Report], str]) -> None:
-        self._stream = stream
+        self._lines = Lines(stream)
         self._encoding = stream.encoding or "ascii"
         self._blocks = _can_encode(_EIGHTHS, self._encoding)
         self._label = label
@@ -30,12 +31,11 @@ class Console:
     def write(self, report: Report) -> None:
         """Write `report` as one line."""
         text = format_estimate(report.estimate, blocks=self._blocks)
-        self._write_line(f"{self._label(report)}  {text}\n")
+        self._write_line(f"{self._label(report)}  {text}")
 
     def _write_line(self, line: str) -> None:
         # A file's name may hold what the encoding has not; better a question mark than no line.
-        self._stream.write(line.encode(self._encoding, "replace").decode(self._encoding))
-        self._stream.flush()
+        self._lines.write(line.encode(self._encoding, "replace").decode(self._encoding))
 
 
 class StreamConsole(Console):
@@ -47,7 +47,7 @@ class StreamConsole(Console):
 
     def write_gap(self, gap: Gap) -> None:
         """Write `gap` as one line."""
-        self._write_line(f"{self._label_stream(gap)}  {format_gap(gap)}\n")
+        self._write_line(f"{self._label_stream(gap)}  {format_gap(gap)}")
 
 
 def elapsed(report: Report | Gap) -> str:

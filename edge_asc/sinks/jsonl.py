@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, TextIO
 
 from edge_asc.sinks import Gap, Report
+from edge_asc.sinks.lines import Lines
 
 SCHEMA_VERSION = 2
 
@@ -57,7 +58,7 @@ class JsonLines:
     """Writes each report and gap to a text stream as a line of ASCII, and flushes."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self._lines = Lines(stream)
 
     def write(self, report: Report) -> None:
         """Write `report` as one line."""
@@ -68,8 +69,7 @@ class JsonLines:
         self._write_line(gap_to_json(gap))
 
     def _write_line(self, values: dict[str, Any]) -> None:
-        self._stream.write(json.dumps(values, allow_nan=False) + "\n")
-        self._stream.flush()
+        self._lines.write(json.dumps(values, allow_nan=False))
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -201,8 +201,8 @@ def test_features_are_those_of_the_file(takes: dict[str, Take], name: str) -> No
 
 @pytest.mark.parametrize("name", ["48000 Hz asked for 44100", "48000 Hz asked for 16000"])
 def test_another_rate_is_nearly_the_ideal_one(takes: dict[str, Take], name: str) -> None:
-    print(name, best_correlation(*takes[name].aligned()))
-    assert 0.99 < best_correlation(*takes[name].aligned()) <= 1.0
+    # 0.9997 and 0.992 were measured: PulseAudio's default resampler is a small one.
+    assert 0.98 < best_correlation(*takes[name].aligned()) <= 1.0
 
 
 @pytest.mark.parametrize("name", ["stereo, asked for mono", "stereo, refuses mono"])
