@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import IO, Any
 
 from edge_asc.benchmarks.process_facts import children
@@ -48,6 +49,8 @@ class Listener:
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            # Under nohup SIGHUP is ignored, and that would be handed on.
+            preexec_fn=partial(signal.signal, signal.SIGHUP, signal.SIG_DFL),
         )
         self._threads = [
             threading.Thread(target=self._read, args=(self.process.stdout, self._hear_line)),
