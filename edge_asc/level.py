@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -48,12 +48,6 @@ class Level:
     peak_dbfs: float
     dc: float
     """Mean of the samples; full scale is 1"""
-
-    def as_json(self) -> dict[str, float | None]:
-        """The fields for JSON, which knows no infinity: null stands for digital silence."""
-        return {
-            name: value if math.isfinite(value) else None for name, value in asdict(self).items()
-        }
 
 
 def measure_level(samples: Samples) -> Level:

@@ -12,8 +12,6 @@ from edge_asc.sources import CHUNK_S, RawFormat
 # format: type of one sample (little-endian), full scale
 _FORMATS = {"s16": ("<i2", 2.0**15), "s32": ("<i4", 2.0**31), "f32": ("<f4", 1.0)}
 
-SAMPLE_FORMATS = tuple(_FORMATS)
-
 _FILE_SIGNS = {b"RIFF": "WAV", b"RF64": "WAV", b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3": "MP3"}
 """How files begin that are not raw PCM: heard as such, their header is a click."""
 
@@ -28,8 +26,8 @@ class PcmDecoder:
         self._rate_hz, self._channels, self._name = raw.sample_rate_hz, raw.channels, name
         kind, self._full_scale = _FORMATS[raw.sample_format]
         self._dtype = np.dtype(kind)
-        self.frame_bytes = raw.channels * self._dtype.itemsize
-        self.chunk_bytes = max(1, round(CHUNK_S * raw.sample_rate_hz)) * self.frame_bytes
+        self._frame_bytes = raw.channels * self._dtype.itemsize
+        self.chunk_bytes = max(1, round(CHUNK_S * raw.sample_rate_hz)) * self._frame_bytes
         self._waiting = b""
         self._heard_samples = 0
 
@@ -41,7 +39,7 @@ class PcmDecoder:
         data = self._waiting + data
         if self._heard_samples == 0:
             self._refuse_file(data)
-        whole = len(data) // self.frame_bytes * self.frame_bytes
+        whole = len(data) // self._frame_bytes * self._frame_bytes
         self._waiting = data[whole:]
         values = np.frombuffer(data[:whole], self._dtype).reshape(-1, self._channels)
         frames = (values / self._full_scale).astype(np.float32)
@@ -55,7 +53,7 @@ class PcmDecoder:
             return None
         return (
             f"{self._name} ended within a sample: its last {len(self._waiting)} bytes, of"
-            f" {self.frame_bytes} a sample, are left out; check --sample-format and --channels"
+            f" {self._frame_bytes} a sample, are left out; check --sample-format and --channels"
         )
 
     def _refuse_file(self, data: bytes) -> None:
