@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, replace
 
@@ -44,6 +45,12 @@ class SceneEstimate:
     """The window held less sound than the model wants; it was repeated to fill it."""
     after_gap: bool = False
     """The first window after lost sound."""
+    familiarity: float = math.nan
+    """How like what the model was trained on the sound is: the logarithm of the sum of the
+    exponentials of the logits (the energy score of Liu et al., NeurIPS 2020, with its sign turned).
+    """
+    profile: Array | None = None
+    """shape (num_mels,); mean of the standardised features over the window"""
 
     @property
     def scene(self) -> str:
@@ -57,6 +64,12 @@ class SceneEstimate:
         """The `count` likeliest scenes with their probabilities, likeliest first."""
         order = np.argsort(-self.probabilities, kind="stable")[:count]
         return [(self.scenes[index], float(self.probabilities[index])) for index in order]
+
+
+def familiarity(logits: Array) -> float:
+    """What `SceneEstimate.familiarity` is, of logits of shape (num_scenes,)."""
+    highest = float(logits.max())
+    return highest + math.log(float(np.exp(logits - highest).sum()))
 
 
 class SceneClassifier:
@@ -76,6 +89,8 @@ class SceneClassifier:
     def __init__(self, model: ModelFile, num_threads: int = 1) -> None:
         """Raises ModelFileError when shapes or golden outputs are not those of the manifest."""
         self.manifest = model.manifest
+        self.temperature = model.manifest.temperature
+        """1 gives the network's own probabilities"""
         self._whole = Network(model.whole, num_threads)
         self._encoder = Network(model.encoder, num_threads) if model.encoder is not None else None
         self._head = Network(model.head, num_threads) if model.head is not None else None
@@ -125,8 +140,8 @@ class SceneClassifier:
         """
         features, padded = self.window_features(samples)
         end_s = len(samples) / self.sample_rate_hz
-        probabilities = self.probabilities(features, context)
-        return SceneEstimate(self.manifest.scenes, probabilities, 0.0, end_s, padded)
+        logits = self.whole_logits(features, context)
+        return self._estimate(logits, features.mean(axis=0), 0.0, end_s, padded=padded)
 
     def process(self, chunk: Samples, context: SceneContext) -> list[SceneEstimate]:
         """Take in `chunk`, shape (num_samples,); return an estimate for each second it completes.
@@ -175,6 +190,7 @@ class SceneClassifier:
         self._stream.reset()
         self._frames: deque[LogMel] = deque(maxlen=num_blocks)
         self._steps: deque[Array] = deque(maxlen=num_blocks)
+        self._profiles: deque[Array] = deque(maxlen=num_blocks)
         self._unfinished: list[Samples] = []
         self._start_samples = self._samples_heard
         self._blocks_since_reset = 0
@@ -201,9 +217,30 @@ class SceneClassifier:
         return self._run_streamed(features, self._encode(context))
 
     def _softmax(self, logits: Array) -> Array:
-        exponentials = np.exp((logits - logits.max()) / np.float32(self.manifest.temperature))
+        exponentials = np.exp((logits - logits.max()) / np.float32(self.temperature))
         probabilities: Array = exponentials / exponentials.sum()
         return probabilities
+
+    def _estimate(
+        self,
+        logits: Array,
+        profile: Array,
+        start_s: float,
+        end_s: float,
+        *,
+        padded: bool = False,
+        after_gap: bool = False,
+    ) -> SceneEstimate:
+        return SceneEstimate(
+            self.manifest.scenes,
+            self._softmax(logits),
+            start_s,
+            end_s,
+            padded,
+            after_gap,
+            familiarity(logits),
+            profile,
+        )
 
     def _standardize(self, frames: LogMel) -> LogMel:
         facts = self.manifest
@@ -223,7 +260,9 @@ class SceneClassifier:
         if self._encoder is not None:
             highest = max(float(frames.max()) for frames in self._frames)
             floored = np.maximum(block, np.float32(highest - self.manifest.features.top_db))
-            self._steps.append(self._encode_cell(self._standardize(floored)))
+            cell = self._standardize(floored)
+            self._steps.append(self._encode_cell(cell))
+            self._profiles.append(cell.mean(axis=0))
 
     def _window_is_full(self) -> bool:
         return len(self._frames) == self._frames.maxlen
@@ -231,19 +270,18 @@ class SceneClassifier:
     def _stream_estimate(self, context: SceneContext) -> SceneEstimate:
         if self._encoder is not None:
             logits = self._run_head(list(self._steps), self._encode(context))
+            profile = np.mean(list(self._profiles), axis=0)
         else:
             frames = np.concatenate(list(self._frames))[-self.manifest.num_frames :]
-            floored = apply_floor(frames, self.manifest.features.top_db)
-            logits = self.whole_logits(self._standardize(floored), context)
+            features = self._standardize(apply_floor(frames, self.manifest.features.top_db))
+            logits, profile = self.whole_logits(features, context), features.mean(axis=0)
         after_gap = self._lost_sound and self._estimates_since_reset == 0
         self._estimates_since_reset += 1
         self._unfinished = []
         heard = self._blocks_since_reset * BLOCK_FRAMES * self.manifest.features.hop_samples
         end_s = (self._start_samples + heard) / self.sample_rate_hz
         start_s = end_s - self.manifest.window_s
-        return SceneEstimate(
-            self.manifest.scenes, self._softmax(logits), start_s, end_s, False, after_gap
-        )
+        return self._estimate(logits, profile, start_s, end_s, after_gap=after_gap)
 
     def _run_whole(self, features: LogMel, context: dict[str, Array]) -> Array:
         logits: Array = self._whole.run(features=features[None, :, :, None], **context)[0]

@@ -71,6 +71,14 @@ class RecordError(EdgeAscError):
     """Clips that cannot be written: no room, no permission, a folder that is in use."""
 
 
+class OutputError(EdgeAscError):
+    """A message that an output could not take, and never will."""
+
+
+class OutputUnavailableError(OutputError):
+    """What an output sends to is away: the message is to be offered again."""
+
+
 class ProbeError(EdgeAscError):
     """Something that the doctor tried in another process, and that failed there."""
 

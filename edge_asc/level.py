@@ -86,6 +86,8 @@ class LevelMonitor:
         self._rate_hz = 0
         self._shares: deque[float] = deque(maxlen=WINDOW_S)
         self._means: deque[float] = deque(maxlen=WINDOW_S)
+        self.last: Level | None = None
+        """Of the last whole second, None before one"""
 
     def reset(self) -> None:
         """Forget the sound heard so far, as after lost sound; what was said still holds."""
@@ -113,6 +115,7 @@ class LevelMonitor:
         self._waiting_samples = len(sound) - whole
 
     def _judge(self, second: Samples) -> None:
+        self.last = measure_level(second)
         lowest, highest = float(second.min()), float(second.max())
         if lowest == highest:
             self._judge_stuck(lowest)

@@ -9,11 +9,14 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from edge_asc.archive import parse_json
+from edge_asc.decision_config import DecisionConfig
+from edge_asc.drift import DriftReference
 from edge_asc.errors import ModelFileError
 from edge_asc.features import FeatureConfig
 
-SCHEMA_VERSION = 3
-"""1: the first. 2: `temperature`. 3: `footprint`, and `golden` for each class of interpreter."""
+SCHEMA_VERSION = 4
+"""1: the first. 2: `temperature`. 3: `footprint`, and `golden` for each class of interpreter. 4:
+`decisions`."""
 
 _TUPLES = ("scenes", "cities", "trained_cities", "mel_mean", "mel_std", "standardized_range")
 _MAX_WINDOW_S = 600.0
@@ -56,6 +59,10 @@ class Manifest:
     footprint: dict[str, Any] = field(default_factory=dict)
     """What TFLite Micro needs, {} if not measured: `arena_bytes` of each network, and `bytes`: what
     each network's flatbuffer is made of"""
+    decisions: dict[str, Any] = field(default_factory=dict)
+    """How estimates become decisions, {} if nobody measured it: `config`, the fields of
+    `DecisionConfig`; `drift`, those of `DriftReference`, or None; `held_out`, what they were
+    measured on"""
     recipe: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     sha256: dict[str, str] = field(default_factory=dict)
@@ -71,6 +78,17 @@ class Manifest:
     @property
     def uses_context(self) -> bool:
         return self.fusion != "none"
+
+    @property
+    def decision_config(self) -> DecisionConfig:
+        """The model's own, or the one that suits most."""
+        return _decision_config(self.decisions.get("config", {}))
+
+    @property
+    def drift_reference(self) -> DriftReference | None:
+        """What drift is measured against, None if that is not known."""
+        values = self.decisions.get("drift")
+        return None if values is None else _drift_reference(values)
 
     @property
     def num_frames(self) -> int:
@@ -131,6 +149,8 @@ def _upgrade(values: dict[str, Any], found: int) -> dict[str, Any]:
             golden = {name: value for name, value in golden.items() if name != "runtime"}
             values = {**values, "golden": {**golden, "reference": "", "runtimes": {}}}
         values = {"footprint": {}, **values}
+    if found < 4:
+        values = {"decisions": {}, **values}
     return {**values, "schema_version": SCHEMA_VERSION}
 
 
@@ -148,6 +168,12 @@ def _check_together(manifest: Manifest, source: str) -> None:
         raise _wrong(source, "mel_mean and mel_std", f"of {features.num_mels} mel bands", got)
     if unknown := set(manifest.trained_cities) - set(manifest.cities):
         raise _wrong(source, "trained_cities", "among its cities", sorted(unknown))
+    if manifest.decisions and len(manifest.decision_config.transition) not in (
+        0,
+        len(manifest.scenes),
+    ):
+        got = f"{len(manifest.decision_config.transition)} rows"
+        raise _wrong(source, "decisions.config.transition", "a row for each scene", got)
     if manifest.num_frames < 1:
         raise _wrong(source, "window_s", "at least one frame long", manifest.window_s)
 
@@ -205,6 +231,31 @@ def _are_features(value: Any) -> bool:  # noqa: ANN401
     )
 
 
+def _decision_config(values: dict[str, Any]) -> DecisionConfig:
+    """Raises TypeError and ValueError for other fields and values."""
+    transition = tuple(tuple(row) for row in values.get("transition", ()))
+    return DecisionConfig(**{**values, "transition": transition})
+
+
+def _drift_reference(values: dict[str, Any]) -> DriftReference:
+    """Raises TypeError and ValueError for other fields and values."""
+    return DriftReference(**{**values, "level": tuple(values["level"])})
+
+
+def _are_decisions(value: Any) -> bool:  # noqa: ANN401
+    if value == {}:
+        return True
+    if not (isinstance(value, dict) and set(value) == {"config", "drift", "held_out"}):
+        return False
+    try:
+        _decision_config(value["config"])
+        if value["drift"] is not None:
+            _drift_reference(value["drift"])
+    except (KeyError, TypeError, ValueError):
+        return False
+    return isinstance(value["held_out"], dict)
+
+
 def _is_bound(value: Any) -> bool:  # noqa: ANN401
     return _is_number(value) and value > 0
 
@@ -257,6 +308,7 @@ _WANTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "parity": _TABLE,
     "golden": (_is_golden, "windows, reference, bound_logits and runtimes"),
     "footprint": _TABLE,
+    "decisions": (_are_decisions, "config, drift and held_out, or {}"),
     "recipe": _TABLE,
     "versions": (_is_text_table, "names with versions"),
     "sha256": (_is_text_table, "parts with their SHA-256"),

@@ -78,6 +78,10 @@ class _Interrupted:
         self._source, self._signals = source, signals
         self.name, self.description, self.live = source.name, source.description, source.live
 
+    @property
+    def trouble(self) -> str:
+        return self._source.trouble
+
     def __enter__(self) -> _Interrupted:
         self._source.__enter__()
         return self

@@ -24,7 +24,8 @@ from edge_asc.errors import AudioError
 if TYPE_CHECKING:
     from edge_asc.classifier import SceneClassifier, SceneEstimate
     from edge_asc.context import SceneContext
-    from edge_asc.sinks import EstimateSink, Report
+    from edge_asc.messages import Report
+    from edge_asc.sinks import Sink
 
 
 @configurable
@@ -121,7 +122,7 @@ class CsvLines:
 
 def _make_sink(
     output_format: str, classifier: SceneClassifier, files: tuple[Path, ...], *, windows: bool
-) -> EstimateSink:
+) -> Sink:
     from edge_asc.sinks.console import Console
     from edge_asc.sinks.jsonl import JsonLines
 
@@ -143,8 +144,8 @@ def _make_sink(
 def _make_report(
     path: Path, estimate: SceneEstimate, classifier: SceneClassifier, context: SceneContext
 ) -> Report:
+    from edge_asc.messages import Report
     from edge_asc.recordings import context_after
-    from edge_asc.sinks import Report
 
     return Report(
         estimate,

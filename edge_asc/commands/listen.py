@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_asc.commands.decision_options import check_decisions, decision_options, make_judgement
 from edge_asc.commands.options import (
     DEMONSTRATION_NOTE,
     city_option,
-    format_option,
     load_classifier,
     model_option,
     raw_format_options,
     time_option,
     trust_option,
 )
+from edge_asc.commands.output_options import Listening, open_outputs, output_options
 from edge_asc.commands.status_line import StatusLine
 from edge_asc.config import configurable, name_origin, refuse_together, reparse
 from edge_asc.errors import EdgeAscError
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from edge_asc.listen import ListenSummary
     from edge_asc.service_manager import ServiceManager
     from edge_asc.signals import Signals
-    from edge_asc.sinks import StreamSink
     from edge_asc.sources import AudioSource
 
 
@@ -55,7 +55,8 @@ if TYPE_CHECKING:
 )
 @model_option
 @trust_option
-@format_option
+@output_options
+@decision_options
 @click.option("--fast", is_flag=True, help="Hear a recording as fast as it can be read.")
 @click.option(
     "--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after so much sound."
@@ -94,7 +95,7 @@ def listen_to_source(ctx: click.Context, /, **options: Any) -> None:  # noqa: AN
 
     line = StatusLine()
     signals, manager = Signals(), ServiceManager.from_environment(say=line.say)
-    _check_source(ctx, options)
+    _check_options(ctx, options)
     with signals.caught():
         try:
             run = _Run(options, line, manager, signals)
@@ -109,7 +110,7 @@ def listen_to_source(ctx: click.Context, /, **options: Any) -> None:  # noqa: AN
             raise
         line.say(describe(summary))
         manager.stopping()
-    _flush_stdout(summary)
+    _flush_stdout(run.num_unwritten)
     if summary.interrupted and not signals.terminated:
         ctx.exit(130)
 
@@ -142,35 +143,51 @@ class _Run:
         self._options, self._line = options, line
         self._manager, self._signals = manager, signals
         self._classifier = load_classifier(options["model"], options["trust"])
+        self.num_unwritten = 0
+        """Messages that a full disk kept from standard output"""
 
     def listen(self) -> ListenSummary:
         from edge_asc.clock import clock_doubt
         from edge_asc.context import SceneContext
         from edge_asc.listen import listen
+        from edge_asc.outputs import FLUSH_S, FLUSH_WHEN_TERMINATED_S, Outputs
+        from edge_asc.vitals import Vitals
 
         options = self._options
         context = SceneContext(options["city"], options["local_time"])
-        source = self._open_source()
+        source, manifest = self._open_source(), self._classifier.manifest
+        judgement = make_judgement(self._classifier, options)
         _introduce(source, self._classifier, context, self._line)
         wall_clock = source.live or context.local_time is not None
+        vitals = Vitals(source.name, manifest.name, live=source.live)
+        listening = Listening(source, manifest, vitals, wall_clock, self._say)
+        opened = open_outputs(options, listening)
+        outputs = Outputs(opened, say=self._say, patient=not source.live)
         self._manager.ready()
-        return listen(
-            self._signals.interrupting(source),
-            self._classifier,
-            [_make_sink(options["output_format"], wall_clock=wall_clock)],
-            context,
-            seconds=options["seconds"],
-            say=self._say,
-            progress=self._progress,
-            alive=self._manager.alive,
-            doubt=(lambda: None) if options["trust_clock"] else clock_doubt,
-        )
+        try:
+            return listen(
+                self._signals.interrupting(source),
+                self._classifier,
+                outputs,
+                context,
+                judgement=judgement,
+                vitals=vitals,
+                health_every_s=options["health_every_s"] or None,
+                seconds=options["seconds"],
+                say=self._say,
+                progress=self._progress,
+                alive=self._manager.alive,
+                doubt=(lambda: None) if options["trust_clock"] else clock_doubt,
+            )
+        finally:
+            outputs.close(FLUSH_WHEN_TERMINATED_S if self._signals.terminated else FLUSH_S)
+            self.num_unwritten += outputs.num_unwritten
 
     def reloaded(self, ctx: click.Context) -> _Run:
         """A run with what the command line and the files say now; this one if they are wrong."""
         try:
             newest = reparse(ctx)
-            _check_source(newest, newest.params)
+            _check_options(newest, newest.params)
             return _Run(newest.params, self._line, self._manager, self._signals)
         except (click.ClickException, EdgeAscError) as error:
             if isinstance(error, click.BadParameter):
@@ -204,18 +221,23 @@ class _Run:
         self._manager.status(text)
 
 
-def _flush_stdout(summary: ListenSummary) -> None:
+def _flush_stdout(num_unwritten: int) -> None:
     """What a full disk did not take must not make the end of the program a failure of its own."""
-    if not summary.num_unwritten:
+    if not num_unwritten:
         return
     try:
         sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     raise EdgeAscError(
-        f"{summary.num_unwritten} lines could not be written: the disk that standard output goes to"
+        f"{num_unwritten} lines could not be written: the disk that standard output goes to"
         " was full"
     )
+
+
+def _check_options(ctx: click.Context, options: dict[str, Any]) -> None:
+    _check_source(ctx, options)
+    check_decisions(ctx, options)
 
 
 def _check_source(ctx: click.Context, options: dict[str, Any]) -> None:
@@ -254,11 +276,3 @@ def _introduce(
         line.say(DEMONSTRATION_NOTE)
     if note := classifier.context_note(context):
         line.say(note)
-
-
-def _make_sink(output_format: str, *, wall_clock: bool) -> StreamSink:
-    from edge_asc.sinks import console, jsonl
-
-    if output_format == "json":
-        return jsonl.JsonLines(sys.stdout)
-    return console.StreamConsole(sys.stdout, live=wall_clock)

@@ -67,6 +67,10 @@ class AudioSource(Protocol):
     live: bool
     """Whether the sound happens now, so that the clock tells its local time."""
 
+    @property
+    def trouble(self) -> str:
+        """Why no sound comes, for people; "" if it does, or nobody knows."""
+
     def __enter__(self) -> AudioSource: ...
 
     def __exit__(self, *exc: object) -> None: ...

@@ -20,6 +20,7 @@ class AudioFile:
     """
 
     live = False
+    trouble = ""
 
     def __init__(
         self,

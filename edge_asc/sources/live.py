@@ -172,7 +172,7 @@ class LiveSource:
         self._session: Session | None = None
         self._heard_until_s: float | None = None
         self._rate_hz = 0
-        self._trouble = ""
+        self.trouble = ""
         """What was told of a stop that is not over."""
         self._cause = ""
         """Why it began."""
@@ -226,14 +226,14 @@ class LiveSource:
 
     def _chunk(self, block: Block) -> Chunk:
         lost_s, cause = block.lost_s, block.cause
-        if self._trouble:
+        if self.trouble:
             if self._capture.can_restart and self._heard_until_s is not None:
                 away_s = block.arrived_s - block.duration_s - self._heard_until_s
                 lost_s, cause = max(away_s, lost_s, 1 / block.sample_rate_hz), self._cause
                 self._say(f"{self.name} is back after {away_s:.1f} s")
             else:
                 self._say(f"{self.name} is back")
-            self._trouble = self._cause = ""
+            self.trouble = self._cause = ""
         if block.sample_rate_hz != self._rate_hz:
             self._rate_hz = block.sample_rate_hz
             self._say(f"hearing {self.name} at {self._rate_hz} Hz")
@@ -251,9 +251,9 @@ class LiveSource:
         self._tell_trouble(f"{error}; trying again until it is back")
 
     def _tell_trouble(self, text: str) -> None:
-        if text != self._trouble:
+        if text != self.trouble:
             self._say(text)
-        self._trouble = text
+        self.trouble = text
 
     def _close(self) -> None:
         session, self._session = self._session, None

@@ -29,6 +29,7 @@ class RecordedPcm:
     """
 
     live = False
+    trouble = ""
 
     def __init__(
         self, raw: RawFormat, say: Callable[[str], None], stream: ByteStream | None = None

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 WavWriter = Callable[..., Path]
-SCHEMA_PATH = Path(__file__).parents[2] / "docs" / "estimate.schema.json"
+SCHEMA_PATH = Path(__file__).parents[2] / "docs" / "messages.schema.json"
 SCHEMA = json.loads(SCHEMA_PATH.read_text(encoding="utf-8"))
 
 

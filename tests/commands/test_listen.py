@@ -19,7 +19,7 @@ from edge_asc.sources.audio_file import AudioFile
 from edge_asc.sources.microphone import Microphone
 
 WavWriter = Callable[..., Path]
-SCHEMA_PATH = Path(__file__).parents[2] / "docs" / "estimate.schema.json"
+SCHEMA_PATH = Path(__file__).parents[2] / "docs" / "messages.schema.json"
 SCHEMA = json.loads(SCHEMA_PATH.read_text(encoding="utf-8"))
 
 

@@ -9,7 +9,7 @@ import jsonschema
 
 from edge_asc.benchmarks.listener import Listener
 
-SCHEMA_PATH = Path(__file__).parents[2] / "docs" / "estimate.schema.json"
+SCHEMA_PATH = Path(__file__).parents[2] / "docs" / "messages.schema.json"
 SCHEMA = json.loads(SCHEMA_PATH.read_text(encoding="utf-8"))
 
 

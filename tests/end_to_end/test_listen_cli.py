@@ -18,7 +18,7 @@ import pytest
 
 WavWriter = Callable[..., Path]
 EDGE_ASC = Path(sys.executable).with_name("edge-asc")
-SCHEMA_PATH = Path(__file__).parents[2] / "docs" / "estimate.schema.json"
+SCHEMA_PATH = Path(__file__).parents[2] / "docs" / "messages.schema.json"
 SCHEMA = json.loads(SCHEMA_PATH.read_text(encoding="utf-8"))
 RATE_HZ = 44_100
 

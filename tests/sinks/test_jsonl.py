@@ -1,4 +1,4 @@
-"""JSON lines are what docs/estimate.schema.json says."""
+"""JSON lines are what docs/messages.schema.json says."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from edge_asc.scenes import SCENES
 from edge_asc.sinks import Gap, Report
 from edge_asc.sinks.jsonl import JsonLines, gap_to_json, to_json
 
-SCHEMA_PATH = Path(__file__).parents[2] / "docs" / "estimate.schema.json"
+SCHEMA_PATH = Path(__file__).parents[2] / "docs" / "messages.schema.json"
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA_PATH.read_text(encoding="utf-8")))
 
 ESTIMATE = SceneEstimate(SCENES, np.linspace(0.01, 0.19, 10).astype(np.float32), 2.0, 12.0)

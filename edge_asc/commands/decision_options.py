@@ -1,0 +1,96 @@
+"""How `listen` decides: the model's own way, or what the options say instead."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge_asc.commands.options import Command
+from edge_asc.config import refuse_together
+
+if TYPE_CHECKING:
+    from edge_asc.classifier import SceneClassifier
+    from edge_asc.listen import Judgement
+
+_REPLACED = ("smoothing", "time_constant_s", "stay_s", "margin")
+
+
+def decision_options(command: Command) -> Command:
+    """`--raw`, and a switch or a value for each part of a decision."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+_OPTIONS = (
+    click.option(
+        "--raw",
+        is_flag=True,
+        help="Decide nothing: the network's own probabilities, uncalibrated and unsmoothed.",
+    ),
+    click.option(
+        "--smoothing",
+        type=click.Choice(["hmm", "exponential", "none"]),
+        help="How estimates are joined over time; the model says, usually hmm.",
+    ),
+    click.option(
+        "--stay",
+        "stay_s",
+        type=click.FloatRange(2, 86_400),
+        metavar="SECONDS",
+        help="Mean time in one scene, for hmm; without it the model's transition matrix.",
+    ),
+    click.option(
+        "--time-constant",
+        "time_constant_s",
+        type=click.FloatRange(0, 3_600, min_open=True),
+        metavar="SECONDS",
+        help="After so long an estimate counts for 1/e: of exponential smoothing, and of"
+        " familiarity.",
+    ),
+    click.option(
+        "--margin",
+        type=click.FloatRange(0, 1, max_open=True),
+        metavar="SHARE",
+        help="A scene is kept until another is believed by so much more; 0 = the likeliest.",
+    ),
+    click.option("--no-unknown", is_flag=True, help="Never decide that a scene is unknown."),
+    click.option(
+        "--no-calibration", is_flag=True, help="Probabilities without the model's temperature."
+    ),
+    click.option("--no-drift", is_flag=True, help="Do not compare the sound with the model's."),
+)
+
+
+def check_decisions(ctx: click.Context, options: dict[str, Any]) -> None:
+    """--raw with a part of what it switches off is wrong usage, unless that is a habit."""
+    if not options["raw"]:
+        return
+    for name in _REPLACED:
+        if options[name] is not None:
+            refuse_together(ctx, name, "raw", "--raw decides nothing")
+
+
+def make_judgement(classifier: SceneClassifier, options: dict[str, Any]) -> Judgement:
+    """What follows the network; sets the classifier's temperature, too."""
+    from edge_asc.decision import Decider
+    from edge_asc.drift import DriftMonitor
+    from edge_asc.listen import Judgement
+
+    raw = options["raw"]
+    if raw or options["no_calibration"]:
+        classifier.temperature = 1.0
+    manifest, hop_s = classifier.manifest, classifier.hop_s
+    reference = None if raw or options["no_drift"] else manifest.drift_reference
+    drift = None if reference is None else DriftMonitor(reference, hop_s)
+    if raw:
+        return Judgement(None, drift)
+    changes = {name: options[name] for name in _REPLACED if options[name] is not None}
+    if "stay_s" in changes:
+        changes["transition"] = ()
+    if options["no_unknown"]:
+        changes["unknown_below"] = None
+    config = replace(manifest.decision_config, **changes)
+    return Judgement(Decider(manifest.scenes, config, hop_s), drift)

@@ -1,0 +1,189 @@
+"""From estimates to decisions: which scene it is, since when, how sure that is.
+
+    estimate -> smoothing -> belief -> hysteresis -> scene, SceneChange
+             -> familiarity, smoothed -> below the threshold: "unknown"
+
+Estimates of a 10 s window come every second, so neighbours share nine tenths of their sound and err
+together. Three things tell how much a decision trusts them:
+
+- The hidden Markov model is the forward filter of scenes that change as its transition matrix says,
+  with the network's probabilities as likelihoods (its scenes are balanced, so the prior is flat).
+  `evidence_weight` is the share of a window that a second counts for: 1 would take ten views of the
+  same sound for ten independent ones.
+- Exponential smoothing averages probabilities with a time constant.
+- Hysteresis keeps a scene until another one is believed by `margin` more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_asc.classifier import SceneEstimate
+from edge_asc.decision_config import DecisionConfig
+
+Array = npt.NDArray[np.float32]
+Matrix = npt.NDArray[np.float64]
+
+UNKNOWN_SCENE = "unknown"
+"""Decided where the sound is unlike all that the model was trained on."""
+
+HOLD_S = 30.0
+"""A decision outlasts a gap of so long; after a longer one it is not known what has changed."""
+
+_HISTORY_S = 600.0
+"""How far back the beginning of a scene is looked for."""
+
+_SMALLEST = 1e-6
+"""No probability counts for less: a network is never that sure, and one window must not outweigh
+all that follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is believed at the end of a window."""
+
+    scenes: tuple[str, ...]
+    belief: Array
+    """shape (num_scenes,); the probabilities after smoothing"""
+    scene: str | None
+    """The scene, `UNKNOWN_SCENE`, or None as long as none is ahead by the margin"""
+    since_s: float | None
+    """Where it began, in seconds since the stream did, by estimate"""
+    familiarity: float
+    """Smoothed; how like what the model was trained on the sound is"""
+
+    @property
+    def confidence(self) -> float | None:
+        """Belief in the scene; None without one, and for `UNKNOWN_SCENE`."""
+        if self.scene is None or self.scene == UNKNOWN_SCENE:
+            return None
+        return float(self.belief[self.scenes.index(self.scene)])
+
+
+class Decider:
+    """Takes the estimates of a stream one by one; remembers what is believed."""
+
+    def __init__(self, scenes: Sequence[str], config: DecisionConfig, hop_s: float) -> None:
+        """Raises ValueError for a transition matrix of another number of scenes."""
+        if UNKNOWN_SCENE in scenes:
+            raise ValueError(
+                f"{UNKNOWN_SCENE!r} is what is decided where no scene fits, not a scene"
+            )
+        self._scenes, self._config, self._hop_s = tuple(scenes), config, hop_s
+        step = np.linalg.matrix_power(config.matrix(len(self._scenes)), max(1, round(hop_s)))
+        self._transition = step.astype(np.float64)
+        self._forget = math.exp(-hop_s / config.time_constant_s)
+        self._scene: str | None = None
+        self._since_s: float | None = None
+        self._history: deque[tuple[float, Matrix]] = deque(maxlen=round(_HISTORY_S / hop_s))
+        """End and log probabilities of the estimates since the scene was decided or sound lost"""
+        self._belief: Matrix | None = None
+        self._familiarity: float | None = None
+        self._is_unknown = False
+        self._beyond_s = 0.0
+
+    @property
+    def scene(self) -> str | None:
+        return self._scene
+
+    def process(self, estimate: SceneEstimate) -> Decision:
+        """What is believed after `estimate`; `scene` may be another than before."""
+        likelihood = np.maximum(estimate.probabilities.astype(np.float64), _SMALLEST)
+        likelihood /= likelihood.sum()
+        self._belief = belief = self._smooth(likelihood)
+        self._history.append((estimate.end_s, np.log(likelihood)))
+        familiarity = self._smooth_familiarity(estimate.familiarity)
+        window_s = estimate.end_s - estimate.start_s
+        scene = self._decide(belief)
+        if scene != self._scene:
+            self._since_s = self._beginning_s(scene, window_s)
+            self._scene = scene
+        return Decision(
+            self._scenes, belief.astype(np.float32), self._scene, self._since_s, familiarity
+        )
+
+    def lose(self, seconds: float) -> bool:
+        """Sound was lost: forget what was heard. Whether the scene, too, was given up.
+
+        `seconds` is the length of the gap; a scene outlasts one of at most `HOLD_S`.
+        """
+        self._belief = self._familiarity = None
+        self._history.clear()
+        self._beyond_s = 0.0
+        if seconds <= HOLD_S:
+            return False
+        had_scene, self._scene, self._since_s = self._scene is not None, None, None
+        self._is_unknown = False
+        return had_scene
+
+    def _smooth(self, likelihood: Matrix) -> Matrix:
+        config, before = self._config, self._belief
+        if config.smoothing == "none":
+            return likelihood
+        if config.smoothing == "exponential":
+            if before is None:
+                return likelihood
+            return self._forget * before + (1.0 - self._forget) * likelihood
+        if before is None:  # the first window counts as a whole
+            return likelihood
+        belief = (before @ self._transition) * likelihood**config.evidence_weight
+        belief /= belief.sum()
+        return np.asarray(belief)
+
+    def _smooth_familiarity(self, value: float) -> float:
+        if self._familiarity is not None:
+            value = self._forget * self._familiarity + (1.0 - self._forget) * value
+        self._familiarity = value
+        return value
+
+    def _decide(self, belief: Matrix) -> str | None:
+        if self._unknown():
+            return UNKNOWN_SCENE
+        order = np.argsort(-belief, kind="stable")
+        likeliest = self._scenes[order[0]]
+        known = self._scene is not None and self._scene != UNKNOWN_SCENE
+        rival = self._scenes.index(str(self._scene)) if known else order[1]
+        if belief[order[0]] - belief[rival] >= self._config.margin:
+            return likeliest
+        return self._scene if known else None
+
+    def _unknown(self) -> bool:
+        threshold, familiarity = self._config.unknown_below, self._familiarity
+        if threshold is None or familiarity is None:
+            return False
+        # Hysteresis in time: the other side for as long as familiarity takes to follow.
+        beyond = (familiarity < threshold) != self._is_unknown
+        self._beyond_s = self._beyond_s + self._hop_s if beyond else 0.0
+        if self._beyond_s >= min(self._config.time_constant_s, 5.0):
+            self._is_unknown, self._beyond_s = not self._is_unknown, 0.0
+        return self._is_unknown
+
+    def _beginning_s(self, scene: str | None, window_s: float) -> float | None:
+        """Where `scene` took over from the one before, by the estimates since that began.
+
+        The likeliest moment: from there on, the estimates speak for the new scene rather than for
+        the old one by the most. A window that is half old and half new stands at the change.
+        """
+        ends_s = [end_s for end_s, _ in self._history]
+        if scene is None:
+            return None
+        known = {scene, self._scene} <= set(self._scenes)
+        if known:
+            new, old = self._scenes.index(scene), self._scenes.index(str(self._scene))
+            gains = [float(logs[new] - logs[old]) for _, logs in reversed(self._history)]
+            first = len(gains) - 1 - int(np.argmax(np.cumsum(gains)))
+            begin_s = ends_s[first] - window_s / 2
+        elif self._scene is None:
+            begin_s = ends_s[0] - window_s
+        else:
+            begin_s = ends_s[-1] - window_s / 2
+        begin_s = max(begin_s, self._since_s or 0.0)
+        while len(self._history) > 1 and self._history[0][0] - window_s / 2 < begin_s:
+            self._history.popleft()
+        return begin_s
