@@ -141,7 +141,8 @@ class Listener:
     def _hear_line(self, line: str) -> None:
         values = json.loads(line)
         self.lines.append(values)
-        if self._reloads and values["start_s"] == 0.0 < self.timeline.covered_s:
+        begins = values.get("start_s") == 0.0 and values["type"] in ("estimate", "gap")
+        if self._reloads and begins and self.timeline.covered_s > 0.0:
             self.timelines.append(Timeline())
             self._reloads = False
         try:

@@ -30,9 +30,12 @@ from edge_asc.benchmarks.timeline import GapLine, Timeline, joined
 from edge_asc.benchmarks.unsteady_device import Fault, Kind, UnsteadyDevice, schedule
 from edge_asc.classifier import SceneClassifier
 from edge_asc.context import SceneContext
-from edge_asc.listen import ListenSummary, listen
+from edge_asc.decision import Decider
+from edge_asc.listen import Judgement, ListenSummary, listen
 from edge_asc.model_file import ModelFile, default_model_path
+from edge_asc.outputs import Outputs
 from edge_asc.sinks.jsonl import JsonLines
+from edge_asc.sinks.main_output import MainOutput
 from edge_asc.sources import AudioSource, Chunk
 from edge_asc.sources.live import LiveSource
 from edge_asc.sources.portaudio import load_portaudio
@@ -88,6 +91,10 @@ class Heard:
     def __init__(self, source: AudioSource, device: UnsteadyDevice, day: Day, hours: float) -> None:
         self._source, self._device, self._day, self._hours = source, device, day, hours
         self.name, self.description, self.live = source.name, source.description, source.live
+
+    @property
+    def trouble(self) -> str:
+        return self._source.trouble
 
     def __enter__(self) -> Heard:
         self._source.__enter__()
@@ -208,14 +215,19 @@ def live_through(device: UnsteadyDevice, hours: float) -> tuple[Day, ListenSumma
     load_portaudio()  # its memory counts, too
     day = Day()
     source = LiveSource(device, say=day.say, sleep=device.sleep)
+    classifier = SceneClassifier(ModelFile.read(default_model_path()))
+    manifest = classifier.manifest
+    outputs = Outputs([MainOutput(JsonLines(Lines(day.timeline)))], say=day.say, patient=True)
     summary = listen(
         Heard(source, device, day, hours),
-        SceneClassifier(ModelFile.read(default_model_path())),
-        [JsonLines(Lines(day.timeline))],
+        classifier,
+        outputs,
         SceneContext(),
+        judgement=Judgement(Decider(manifest.scenes, manifest.decision_config, classifier.hop_s)),
         say=day.say,
         doubt=lambda: None,
     )
+    outputs.close()
     return day, summary
 
 

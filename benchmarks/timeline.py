@@ -53,6 +53,8 @@ class Timeline:
 
     def add(self, line: Mapping[str, Any]) -> None:
         """Take in the next line. Raises TimelineError for a hole or an overlap."""
+        if line["type"] not in ("estimate", "gap"):  # the others cover no time
+            return
         time = datetime.fromisoformat(line["time"]) if line["time"] else None
         if line["type"] == "gap":
             self._add_gap(line, time)

@@ -13,8 +13,10 @@ import click
 
 from edge_asc.config_file import ConfigFile
 from edge_asc.config_keys import (
+    HIDDEN,
     NEVER_IN_A_FILE,
     Commands,
+    SecretOption,
     example_of,
     file_options,
     is_list,
@@ -128,7 +130,8 @@ def _within(section: str) -> str:
 def _value_fault(option: click.Option, value: Any, folder: Path) -> str | None:  # noqa: ANN401
     if not _has_type(option, value):
         example = f"{key_of(option)} = {to_toml(example_of(option))}"
-        return f"must be {type_name(option)}, got {_shown(value)}; write for instance {example}"
+        got = HIDDEN if isinstance(option, SecretOption) else _shown(value)
+        return f"must be {type_name(option)}, got {got}; write for instance {example}"
     if value == "" and isinstance(option.type, click.Path):
         return f"must be a path, got {_shown(value)}; leave the key out to have none"
     try:

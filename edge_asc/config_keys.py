@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 NEVER_IN_A_FILE = {
     "config": "it names the file itself",
@@ -27,6 +28,34 @@ EXAMPLES = {
     "trust": "key.pub",
 }
 """A value for keys that have no default."""
+
+HIDDEN = "***"
+"""What is shown instead of a secret."""
+
+
+class SecretOption(click.Option):
+    """A password: taken from the file and the environment, refused on the command line.
+
+    Everybody on a machine can list the command lines of its processes. It has a long option's name
+    so that file and environment know it; help does not show it, and `config show` hides its value.
+    """
+
+    def __init__(self, declarations: Sequence[str], *, help: str) -> None:
+        super().__init__(declarations, hidden=True, help=help)
+
+    def consume_value(
+        self, ctx: click.Context, opts: Mapping[str, click.Parameter]
+    ) -> tuple[Any, ParameterSource]:
+        value, source = super().consume_value(ctx, opts)
+        if source is ParameterSource.COMMANDLINE:
+            raise click.UsageError(
+                f"a secret on the command line can be read by everybody on this machine: put"
+                f" {key_of(self)} into the configuration file, or {self.envvar} into the"
+                " environment",
+                ctx,
+            )
+        return value, source
+
 
 Commands = Mapping[str, click.Command]
 """The configurable commands by their sections."""

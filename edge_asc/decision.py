@@ -146,7 +146,7 @@ class Decider:
         if self._unknown():
             return UNKNOWN_SCENE
         order = np.argsort(-belief, kind="stable")
-        likeliest = self._scenes[order[0]]
+        likeliest = self._scenes[int(order[0])]
         known = self._scene is not None and self._scene != UNKNOWN_SCENE
         rival = self._scenes.index(str(self._scene)) if known else order[1]
         if belief[order[0]] - belief[rival] >= self._config.margin:

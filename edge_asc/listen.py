@@ -228,7 +228,7 @@ class _Listener:
             if self._drift is not None and estimate.profile is not None:
                 self._drift.process(estimate.profile)
                 self._vitals.drift = self._drift.drift
-            decision = self._decider and self._decider.process(estimate)
+            decision = None if self._decider is None else self._decider.process(estimate)
             self.last_heard = _last_heard(estimate, decision)
             self.scene_counts[(decision and decision.scene) or estimate.scene] += 1
             self._outputs.write(self._make_report(estimate, decision))

@@ -189,11 +189,11 @@ class _Lane:
             self._become("waiting", str(error))
             return False
         except (OutputError, OSError) as error:
-            disk_full = isinstance(error, OSError) and error.errno in _DISK_FULL
-            if self.is_main and not disk_full:
+            if self.is_main and getattr(error, "errno", None) not in _DISK_FULL:
                 raise
             self._remove(message, lost=True)
-            self._become("failing", error.strerror if disk_full else str(error))
+            words = error.strerror if isinstance(error, OSError) else None
+            self._become("failing", words or str(error))
         else:
             self._remove(message, lost=False)
             self._become("ok", "")

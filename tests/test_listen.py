@@ -19,8 +19,10 @@ from edge_asc.context import SceneContext
 from edge_asc.errors import AudioError
 from edge_asc.features import Samples
 from edge_asc.listen import ListenSummary, listen
+from edge_asc.messages import Gap, Message, Report, SceneChange
+from edge_asc.outputs import Outputs
 from edge_asc.resample import resample
-from edge_asc.sinks import Gap, Report
+from edge_asc.sinks.main_output import MainOutput
 from edge_asc.sources import Chunk
 
 RATE_HZ = 1_000
@@ -32,6 +34,7 @@ class Source:
     """Plays the chunks it was given; an exception among them is raised."""
 
     name = description = "test source"
+    trouble = ""
 
     def __init__(self, *chunks: Chunk | BaseException, live: bool = False):
         self.live, self._chunks = live, chunks
@@ -98,16 +101,20 @@ class Heard:
     classifier: Classifier = field(default_factory=Classifier)
     reports: list[Report] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
+    changes: list[SceneChange] = field(default_factory=list)
     alive: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     waiting: list[tuple[float, float]] = field(default_factory=list)
     summary: ListenSummary | None = None
+    num_unwritten: int = 0
 
-    def write(self, report: Report) -> None:
-        self.reports.append(report)
-
-    def write_gap(self, gap: Gap) -> None:
-        self.gaps.append(gap)
+    def write(self, message: Message) -> None:
+        if isinstance(message, Report):
+            self.reports.append(message)
+        elif isinstance(message, Gap):
+            self.gaps.append(message)
+        elif isinstance(message, SceneChange):
+            self.changes.append(message)
 
     def run(
         self,
@@ -116,10 +123,11 @@ class Heard:
         seconds: float | None = None,
         doubt: Callable[[], str | None] = lambda: None,
     ) -> Heard:
+        outputs = Outputs([MainOutput(self)], say=self.said.append, patient=True)
         self.summary = listen(
             source,
             cast(SceneClassifier, self.classifier),
-            [self],
+            outputs,
             context or SceneContext(),
             seconds=seconds,
             say=self.said.append,
@@ -127,6 +135,8 @@ class Heard:
             alive=self.alive.append,
             doubt=doubt,
         )
+        outputs.close()
+        self.num_unwritten = outputs.num_unwritten
         return self
 
     @property
@@ -311,10 +321,10 @@ class Failing(Heard):
         super().__init__()
         self._errors = list(errors)
 
-    def write(self, report: Report) -> None:
+    def write(self, message: Message) -> None:
         if self._errors:
             raise self._errors.pop(0)
-        super().write(report)
+        super().write(message)
 
 
 def run_with(error: BaseException, source: Source) -> Heard:
@@ -327,11 +337,11 @@ def test_a_full_disk_ends_nothing(number: int) -> None:
     heard = Failing(full, full).run(Source(*[chunk(1)] * 5))
     assert heard.ends_s == [4, 5]
     assert heard.said == [
-        "cannot write: no room; listening goes on",
-        "writing again; 2 lines were not written",
+        "standard output: no room; listening goes on",
+        "standard output: works again; 2 messages lost so far",
     ]
     assert heard.summary is not None
-    assert (heard.summary.num_unwritten, heard.summary.num_estimates) == (2, 4)
+    assert (heard.num_unwritten, heard.summary.num_estimates) == (2, 4)
 
 
 def test_another_fault_of_a_sink_is_not_hidden() -> None:

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_asc.decision_config import DecisionConfig
+from edge_asc.drift import DriftReference
 from edge_asc.errors import ModelFileError
 from edge_asc.features import FeatureConfig
 from edge_asc.manifest import SCHEMA_VERSION, Manifest
@@ -38,7 +40,7 @@ def test_what_was_written_is_read(small_model: ModelFile) -> None:
 
 def test_a_newer_schema_is_refused_with_advice(values: dict[str, Any]) -> None:
     values["schema_version"] = SCHEMA_VERSION + 1
-    with pytest.raises(ModelFileError, match=r"newer edge-asc.*schema 4.*up to 3; upgrade"):
+    with pytest.raises(ModelFileError, match=r"newer edge-asc.*schema 5.*up to 4; upgrade"):
         parsed(values)
 
 
@@ -50,22 +52,67 @@ def test_no_schema_is_refused(values: dict[str, Any], version: object) -> None:
 
 
 def test_schema_2_had_one_bound_for_every_interpreter(values: dict[str, Any]) -> None:
-    del values["footprint"]
+    del values["footprint"], values["decisions"]
     golden = {"windows": 1, "bound_logits": 0.5, "runtime": "ai-edge-litert 2.1.0"}
     upgraded = parsed(values | {"schema_version": 2, "golden": golden})
-    assert upgraded.schema_version == 3
+    assert upgraded.schema_version == 4
     assert upgraded.footprint == {}
     assert upgraded.golden == GOLDEN | {"windows": 1}
 
 
+def test_schema_3_said_nothing_of_decisions(values: dict[str, Any]) -> None:
+    del values["decisions"]
+    manifest = parsed(values | {"schema_version": 3})
+    assert (manifest.decision_config, manifest.drift_reference) == (DecisionConfig(), None)
+
+
+DECISIONS: dict[str, Any] = {
+    "config": {"smoothing": "hmm", "transition": [[0.9, 0.1], [0.2, 0.8]], "unknown_below": 3.5},
+    "drift": {"level": [-0.5, 0.75], "colour": 0.5, "outside": 0.02},
+    "held_out": {"data": "tones", "windows": 100},
+}
+
+
+def test_decisions_are_read(values: dict[str, Any]) -> None:
+    manifest = parsed(values | {"decisions": DECISIONS})
+    transition = ((0.9, 0.1), (0.2, 0.8))
+    assert manifest.decision_config == DecisionConfig(transition=transition, unknown_below=3.5)
+    assert manifest.drift_reference == DriftReference((-0.5, 0.75), 0.5, 0.02)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"config": {"smoothing": "median"}},
+        {"config": {"transition": [[0.5, 0.6], [0.5, 0.5]]}},
+        {"config": {"transition": [[1.0]]}},
+        {"config": {"stay": 5}},
+        {"config": {"margin": 1.0}},
+        {"drift": {"level": [1.0, 0.0], "colour": 0.5, "outside": 0.02}},
+        {"drift": {"level": [0.0, 1.0], "colour": 0.5}},
+        {"held_out": None},
+    ],
+)
+def test_wrong_decisions_are_refused(values: dict[str, Any], wrong: dict[str, Any]) -> None:
+    with pytest.raises(ModelFileError, match="the manifest's decisions"):
+        parsed(values | {"decisions": DECISIONS | wrong})
+
+
 def test_schema_1_had_no_temperature_and_meant_1(values: dict[str, Any]) -> None:
-    del values["footprint"], values["temperature"]
+    del values["footprint"], values["temperature"], values["decisions"]
     golden = {"windows": 1, "bound_logits": 0.5, "runtime": "ai-edge-litert 2.1.0"}
     assert parsed(values | {"schema_version": 1, "golden": golden}).temperature == 1.0
 
 
 @pytest.mark.parametrize(
-    ("schema", "missing"), [(1, "licence"), (2, "temperature"), (3, "footprint"), (3, "golden")]
+    ("schema", "missing"),
+    [
+        (1, "licence"),
+        (2, "temperature"),
+        (3, "footprint"),
+        (3, "golden"),
+        (4, "decisions"),
+    ],
 )
 def test_an_entry_that_the_schema_has_must_be_there(
     values: dict[str, Any], schema: int, missing: str

@@ -24,7 +24,7 @@ from edge_asc.errors import AudioError
 if TYPE_CHECKING:
     from edge_asc.classifier import SceneClassifier, SceneEstimate
     from edge_asc.context import SceneContext
-    from edge_asc.messages import Report
+    from edge_asc.messages import Message, Report
     from edge_asc.sinks import Sink
 
 
@@ -111,11 +111,14 @@ class CsvLines:
         )
         self._writer.writeheader()
 
-    def write(self, report: Report) -> None:
-        """Write `report` as one row."""
-        from edge_asc.sinks.jsonl import to_json
+    def write(self, message: Message) -> None:
+        """Write `message` as one row, if it is a report."""
+        from edge_asc.messages import Report
+        from edge_asc.sinks.json_values import to_values
 
-        values = to_json(report)
+        if not isinstance(message, Report):
+            return
+        values = to_values(message)
         self._writer.writerow(values | values["probabilities"])
         self._stream.flush()
 

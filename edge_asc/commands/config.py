@@ -19,7 +19,9 @@ from edge_asc.config import (
     settings,
 )
 from edge_asc.config_keys import (
+    HIDDEN,
     Commands,
+    SecretOption,
     allowed,
     default_of,
     example_of,
@@ -106,7 +108,10 @@ def _values(configuration: Configuration, section: str, root: click.Context) -> 
     values: Values = {}
     for key, option in file_options(ctx.command).items():
         source = ctx.get_parameter_source(option.name)
-        values[key] = {"value": ctx.params[option.name], "from": "default"}
+        value = ctx.params[option.name]
+        if value is not None and isinstance(option, SecretOption):
+            value = HIDDEN
+        values[key] = {"value": value, "from": "default"}
         if source is ParameterSource.ENVIRONMENT:
             values[key] |= {"from": "environment", "variable": variable(section, key)}
         elif source is ParameterSource.DEFAULT_MAP:

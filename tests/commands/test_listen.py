@@ -31,10 +31,11 @@ def recording(write_wav: WavWriter, rng: np.random.Generator) -> Path:
 
 
 def json_lines(text: str) -> list[dict[str, Any]]:
-    estimates = [json.loads(line) for line in text.splitlines()]
-    for estimate in estimates:
-        jsonschema.validate(estimate, SCHEMA)
-    return estimates
+    """Estimates and gaps; events and health are checked and left out."""
+    lines = [json.loads(line) for line in text.splitlines()]
+    for line in lines:
+        jsonschema.validate(line, SCHEMA)
+    return [line for line in lines if line["type"] in ("estimate", "gap")]
 
 
 def test_json_of_a_recording(edge_asc: Any, model_path: Path, recording: Path) -> None:
@@ -58,6 +59,8 @@ def test_json_of_a_recording(edge_asc: Any, model_path: Path, recording: Path) -
         "demonstration model: not fit to decide anything",
         done.stderr.splitlines()[-1],
     ]
+    assert done.stderr.splitlines()[-1] == "heard 6.0 s; 5 estimates: bar 100 %"
+    done = edge_asc("listen", "--source", recording, "--fast", "--raw")
     assert re.fullmatch(
         r"heard 6\.0 s; 5 estimates: (bar|bus) \d\d %, (bar|bus) \d\d %",
         done.stderr.splitlines()[-1],
@@ -65,10 +68,13 @@ def test_json_of_a_recording(edge_asc: Any, model_path: Path, recording: Path) -
 
 
 def test_text_of_a_recording(edge_asc: Any, model_path: Path, recording: Path) -> None:
-    done = edge_asc("listen", "--source", recording, "--fast", "--model", model_path)
-    first, *_, last = done.stdout.splitlines()
+    arguments = ("--fast", "--model", model_path, "--smoothing", "none")
+    done = edge_asc("listen", "--source", recording, *arguments)
+    first, begins, *_, last, ends = done.stdout.splitlines()
     assert re.fullmatch(r"    2 s  bar +\d+ %  [█▏▎▍▌▋▊▉]+ +\(bus \d+ %, airport \d+ %\)", first)
+    assert begins == "    0 s  === bar begins ==="
     assert last.startswith("    6 s  bus ")
+    assert re.fullmatch(r"    6 s  === end of bus for [12] s ===", ends)
 
 
 def test_a_city_without_training_clips_is_told_once(
@@ -88,19 +94,21 @@ def test_time_counts_on_from_the_one_given(
     estimates = json_lines(edge_asc(*arguments, "--format", "json").stdout)
     assert estimates[0]["time"] == "2026-05-18T00:00:00.000+00:00"
     assert estimates[-1]["time"] == "2026-05-18T00:00:04.000+00:00"
-    assert edge_asc(*arguments).stdout.startswith("00:00:00  bar")
+    first, begins, *_ = edge_asc(*arguments).stdout.splitlines()
+    assert first.startswith("00:00:00  bar")
+    assert begins == "23:59:58  === bar begins ==="
 
 
 def test_seconds(edge_asc: Any, model_path: Path, recording: Path) -> None:
     done = edge_asc("listen", "--source", recording, "--fast", "--seconds", "2.5")
-    assert len(done.stdout.splitlines()) == 1
+    assert [line[9:17] for line in done.stdout.splitlines()] == ["bar     ", "=== bar ", "=== end "]
     assert "heard 2.5 s; 1 estimate: bar 100 %" in done.stderr
 
 
 def test_a_short_recording_is_marked(edge_asc: Any, model_path: Path, write_wav: WavWriter) -> None:
     path = write_wav(np.full(22_050, 0.1))
     done = edge_asc("listen", "--source", path, "--fast")
-    assert done.stdout.endswith("[short, repeated to a whole window]\n")
+    assert done.stdout.splitlines()[0].endswith("[short, repeated to a whole window]")
 
 
 def test_raw_sound_on_stdin(edge_asc: Any, model_path: Path, rng: np.random.Generator) -> None:
@@ -238,7 +246,7 @@ def test_a_gap_is_told(
     ]
     assert (lines[2]["lost_s"], lines[2]["cause"], lines[3]["after_gap"]) == (2.5, "a mouse", True)
     assert "heard 6.0 s, lost 2.5 s in 1 gap; 3 estimates" in done.stderr
-    text = edge_asc("listen", "--source", recording, "--fast").stdout.splitlines()
+    text = edge_asc("listen", "--source", recording, "--fast", "--raw").stdout.splitlines()
     assert text[2] == "    6 s  --- lost 2.5 s of sound: a mouse ---"
     assert text[3].endswith("[first after lost sound]")
 
