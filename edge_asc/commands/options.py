@@ -149,7 +149,13 @@ def packages(extra: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == "edge_asc":
             raise
-        what = {"train": "training", "export": "export"}[extra]
+        what = {
+            "train": "training",
+            "export": "export",
+            "metrics": "metrics",
+            "mqtt": "MQTT",
+            "web": "web page",
+        }[extra]
         raise EdgeAscError(
             f"this needs the {what} packages ({error.name} is missing):"
             f" pip install 'edge-asc[{extra}]'"
