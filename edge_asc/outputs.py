@@ -12,7 +12,7 @@ import errno
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from edge_asc.errors import OutputError, OutputUnavailableError
 from edge_asc.messages import Message, OutputState
@@ -51,6 +51,14 @@ class Output(Protocol):
 
     def close(self) -> None:
         """Say farewell and let go of everything; nothing is written any more."""
+
+
+@runtime_checkable
+class Selective(Protocol):
+    """An output that has no form for some messages; those say nothing of how it is doing."""
+
+    def takes(self, message: Message) -> bool:
+        """Whether `message` is for it. Called in the thread that listens: it must not wait."""
 
 
 class Outputs:
@@ -112,6 +120,8 @@ class _Lane:
         self._thread.start()
 
     def put(self, message: Message) -> None:
+        if isinstance(self._output, Selective) and not self._output.takes(message):
+            return
         with self._changed:
             while self._patient and self._is_full() and self._state == "ok" and not self._fatal:
                 self._changed.wait()

@@ -108,6 +108,9 @@ class Heard:
     summary: ListenSummary | None = None
     num_unwritten: int = 0
 
+    def takes(self, message: Message) -> bool:
+        return True
+
     def write(self, message: Message) -> None:
         if isinstance(message, Report):
             self.reports.append(message)

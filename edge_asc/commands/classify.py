@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,7 +23,7 @@ from edge_asc.errors import AudioError
 if TYPE_CHECKING:
     from edge_asc.classifier import SceneClassifier, SceneEstimate
     from edge_asc.context import SceneContext
-    from edge_asc.messages import Message, Report
+    from edge_asc.messages import Report
     from edge_asc.sinks import Sink
 
 
@@ -89,50 +88,17 @@ def classify_files(
     ctx.exit(1 if failed else 0)
 
 
-class CsvLines:
-    """Writes each report to a text stream as a row of CSV, after one with the columns' names."""
-
-    def __init__(self, stream: TextIO, scenes: tuple[str, ...]) -> None:
-        self._stream = stream
-        columns = [
-            "file",
-            "scene",
-            "confidence",
-            "start_s",
-            "end_s",
-            "time",
-            "city",
-            "padded",
-            "model",
-        ]
-        self._columns = [*columns, "demonstration", *scenes]
-        self._writer = csv.DictWriter(
-            stream, self._columns, extrasaction="ignore", lineterminator="\n"
-        )
-        self._writer.writeheader()
-
-    def write(self, message: Message) -> None:
-        """Write `message` as one row, if it is a report."""
-        from edge_asc.messages import Report
-        from edge_asc.sinks.json_values import to_values
-
-        if not isinstance(message, Report):
-            return
-        values = to_values(message)
-        self._writer.writerow(values | values["probabilities"])
-        self._stream.flush()
-
-
 def _make_sink(
     output_format: str, classifier: SceneClassifier, files: tuple[Path, ...], *, windows: bool
 ) -> Sink:
     from edge_asc.sinks.console import Console
+    from edge_asc.sinks.csv_lines import CsvLines, recording_form
     from edge_asc.sinks.jsonl import JsonLines
 
     if output_format == "json":
         return JsonLines(sys.stdout)
     if output_format == "csv":
-        return CsvLines(sys.stdout, classifier.manifest.scenes)
+        return CsvLines(sys.stdout, recording_form(classifier.manifest.scenes))
     width = max(len(str(path)) for path in files)
 
     def label(report: Report) -> str:

@@ -10,8 +10,8 @@ from edge_asc.messages import Message
 class Sink(Protocol):
     """Takes messages as they come."""
 
-    def write(self, message: Message) -> None:
-        """Pass `message` on at once: nobody may ever read a buffer that is not yet full.
+    def takes(self, message: Message) -> bool:
+        """Whether it has a form for `message`; only then is it written."""
 
-        One of a kind that it has no form for is passed over.
-        """
+    def write(self, message: Message) -> None:
+        """Pass `message` on at once: nobody may ever read a buffer that is not yet full."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TextIO
 
 from edge_asc.decision import UNKNOWN_SCENE
-from edge_asc.messages import Gap, Message, Report, SceneChange
+from edge_asc.messages import Gap, Health, Message, Report, SceneChange
 from edge_asc.scenes import display_name
 from edge_asc.sinks.lines import Lines
 
@@ -29,6 +29,9 @@ class Console:
         self._blocks = _can_encode(_EIGHTHS, self._encoding)
         self._label = label
 
+    def takes(self, message: Message) -> bool:
+        return isinstance(message, Report)
+
     def write(self, message: Message) -> None:
         """Write `message` as one line, if it is a report."""
         if isinstance(message, Report):
@@ -49,6 +52,9 @@ class StreamConsole(Console):
     def __init__(self, stream: TextIO, *, live: bool) -> None:
         self._live = live
         super().__init__(stream, self._label_message)
+
+    def takes(self, message: Message) -> bool:
+        return not isinstance(message, Health)
 
     def write(self, message: Message) -> None:
         """Write `message` as one line, unless it is about health."""

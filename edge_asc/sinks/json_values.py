@@ -45,7 +45,7 @@ def _report(report: Report) -> dict[str, Any]:
     return values | {
         "start_s": _rounded(estimate.start_s),
         "end_s": _rounded(estimate.end_s),
-        "time": _iso(report.time),
+        "time": iso(report.time),
         "source": report.source,
         "scene": estimate.scene,
         "confidence": probabilities[estimate.scene],
@@ -76,7 +76,7 @@ def _gap(gap: Gap) -> dict[str, Any]:
         "start_s": _rounded(gap.start_s),
         "end_s": _rounded(gap.end_s),
         "lost_s": _rounded(gap.lost_s),
-        "time": _iso(gap.time),
+        "time": iso(gap.time),
         "source": gap.source,
         "cause": gap.cause,
     }
@@ -88,7 +88,7 @@ def _change(change: SceneChange) -> dict[str, Any]:
         "scene": change.scene,
         "start_s": _rounded(change.start_s),
         "detected_s": _rounded(change.detected_s),
-        "time": _iso(change.time),
+        "time": iso(change.time),
         "confidence": _rounded(change.confidence),
         "previous": previous
         and {
@@ -104,7 +104,7 @@ def _change(change: SceneChange) -> dict[str, Any]:
 
 def _health(health: Health) -> dict[str, Any]:
     values = asdict(health)
-    values["time"] = _iso(health.time)
+    values["time"] = iso(health.time)
     return {name: _plain(value) for name, value in values.items()}
 
 
@@ -127,5 +127,6 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else round(value, _DECIMALS)
 
 
-def _iso(moment: datetime | None) -> str | None:
+def iso(moment: datetime | None) -> str | None:
+    """A time as messages write it, None if unknown."""
     return moment.isoformat(timespec="milliseconds") if moment else None

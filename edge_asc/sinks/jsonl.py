@@ -15,6 +15,9 @@ class JsonLines:
     def __init__(self, stream: TextIO) -> None:
         self._lines = Lines(stream)
 
+    def takes(self, message: Message) -> bool:
+        return True
+
     def write(self, message: Message) -> None:
         """Write `message` as one line."""
         self._lines.write(to_line(message))

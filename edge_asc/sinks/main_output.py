@@ -15,6 +15,9 @@ class MainOutput:
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
 
+    def takes(self, message: Message) -> bool:
+        return self._sink.takes(message)
+
     def write(self, message: Message) -> None:
         """Pass `message` on. Raises OSError."""
         self._sink.write(message)
