@@ -25,14 +25,12 @@ from pathlib import Path
 
 import soundfile
 
-from edge_asc.atomic import atomic_path, sync_folder
+from edge_asc.atomic import append_line, atomic_path, sync_folder, write_all
 from edge_asc.clip_table import (
     RECORDED,
     TableText,
-    append_line,
     csv_line,
     table_path,
-    write_all,
 )
 from edge_asc.errors import RecordError
 from edge_asc.features import Samples

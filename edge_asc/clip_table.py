@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -145,31 +144,3 @@ def csv_line(fields: Sequence[str]) -> bytes:
     out = io.StringIO(newline="")
     csv.writer(out, lineterminator="\n").writerow(fields)
     return out.getvalue().encode()
-
-
-def append_line(table: Path, line: bytes) -> None:
-    """Add `line` to the file: wholly, and for good, or not at all.
-
-    Raises OSError. Nothing else of the file is written, which spares an SD card.
-    """
-    handle = os.open(table, os.O_RDWR | os.O_APPEND)
-    try:
-        size = os.fstat(handle).st_size
-        # An editor that saved the table meanwhile may have left no end to its last line.
-        if size and os.pread(handle, 1, size - 1) != b"\n":
-            line = b"\n" + line
-        try:
-            write_all(handle, line)
-            os.fsync(handle)
-        except OSError:
-            os.ftruncate(handle, size)
-            raise
-    finally:
-        os.close(handle)
-
-
-def write_all(handle: int, data: bytes) -> None:
-    """Write all of `data`; a disk that is nearly full takes a part of it first. Raises OSError."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(handle, view) :]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from pathlib import Path
 
 import pytest
@@ -11,7 +9,6 @@ import pytest
 from edge_asc.clip_table import (
     RECORDED,
     TableText,
-    append_line,
     columns_by_role,
     csv_line,
     table_path,
@@ -81,47 +78,3 @@ def test_which_table_of_a_folder(tmp_path: Path) -> None:
     assert table_path(tmp_path) == tmp_path / "recordings.csv"
     (tmp_path / "clips.csv").touch()
     assert table_path(tmp_path) == tmp_path / "clips.csv"
-
-
-class TestAppending:
-    @pytest.fixture
-    def table(self, tmp_path: Path) -> Path:
-        path = tmp_path / "clips.csv"
-        path.write_bytes(b"file,label\na,b\n")
-        return path
-
-    def test_a_line_is_one_write(self, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        written: list[bytes] = []
-        write = os.write
-
-        def remember(handle: int, data: memoryview) -> int:
-            written.append(bytes(data))
-            return write(handle, data)
-
-        monkeypatch.setattr(os, "write", remember)
-        append_line(table, b"c,d\n")
-        assert written == [b"c,d\n"]
-        assert table.read_bytes() == b"file,label\na,b\nc,d\n"
-
-    def test_a_last_line_without_an_end_gets_one(self, table: Path) -> None:
-        table.write_bytes(b"file,label\na,b")
-        append_line(table, b"c,d\n")
-        assert table.read_bytes() == b"file,label\na,b\nc,d\n"
-
-    def test_half_a_line_is_taken_back(self, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        write = os.write
-
-        def nearly_full(handle: int, data: memoryview) -> int:
-            if len(data) < 4:
-                raise OSError(errno.ENOSPC, "No space left on device")
-            return write(handle, data[:2])
-
-        monkeypatch.setattr(os, "write", nearly_full)
-        with pytest.raises(OSError, match="No space left"):
-            append_line(table, b"c,d\n")
-        assert table.read_bytes() == b"file,label\na,b\n"
-
-    def test_a_table_that_is_gone_is_not_begun_without_a_header(self, tmp_path: Path) -> None:
-        with pytest.raises(FileNotFoundError):
-            append_line(tmp_path / "clips.csv", b"c,d\n")
-        assert not list(tmp_path.iterdir())

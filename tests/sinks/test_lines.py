@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import io
+import resource
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -36,3 +39,28 @@ def test_a_line_after_a_torn_one_begins_anew() -> None:
     lines.write("third")
     lines.write("fourth")
     assert disk.getvalue() == "first\nsecond\nthird\nfourth\n"[:12] + "\nthird\nfourth\n"
+
+
+@pytest.fixture
+def files_of_ten_bytes() -> Iterator[None]:
+    """No file of this process may grow beyond ten bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_line_that_was_refused_does_not_come_later(
+    tmp_path: Path, files_of_ten_bytes: None
+) -> None:
+    path = tmp_path / "lines.txt"
+    with path.open("w", encoding="ascii") as stream:
+        lines = Lines(stream)
+        lines.write("first")
+        for _ in range(3):
+            with pytest.raises(OSError, match="too large"):
+                lines.write("second")
+        hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+        lines.write("third")
+    assert path.read_text() == "first\nseco\nthird\n"
