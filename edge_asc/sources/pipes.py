@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shlex
-import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterator
 
+from edge_asc.child_process import split_command
 from edge_asc.clock import elapsed_s
 from edge_asc.errors import SourceError
 from edge_asc.sources import RawFormat
@@ -86,18 +85,15 @@ class Command:
     may_flood = True
 
     def __init__(self, command: str, raw: RawFormat) -> None:
-        try:
-            self._words = shlex.split(command)
-        except ValueError as error:
-            raise SourceError(f"the command {command!r} cannot be read: {error}") from error
         example = "; for instance --source 'exec:arecord -q -t raw -f S16_LE -r 44100'"
+        try:
+            self._words = split_command(command)
+        except ValueError as error:
+            raise SourceError(
+                f"{error}{example}; for pipes and variables of a shell: exec:sh -c '...'"
+            ) from error
         if not self._words:
             raise SourceError(f"exec: must be followed by a command{example}")
-        if shutil.which(self._words[0]) is None:
-            raise SourceError(
-                f"there is no program {self._words[0]!r} to run{example}; for pipes and variables"
-                " of a shell: exec:sh -c '...'"
-            )
         self.name = self._words[0]
         self.description = f"{command} ({raw.sample_rate_hz} Hz, live)"
         self._raw = raw
