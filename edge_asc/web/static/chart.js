@@ -1,0 +1,274 @@
+/*
+ * The last day as a picture, drawn anew for the width that there is:
+ *
+ *     bus        |      ====            ==   |   one row for each scene
+ *     metro      |  ===     =====///         |   /// where sound was lost
+ *     unknown    |                           |
+ *     level      |~~~~~~~~~~~~~~~   ~~~~~~~~~|
+ *                 06:00    12:00    18:00
+ */
+
+import { byId, draw, make, makeRow, setText, tone } from "./dom.js";
+import { clock, count, duration, isNumber, lostTime, number, percent, sceneName, sceneTitle }
+  from "./format.js";
+
+const HOUR_MS = 3_600_000;
+const NARROW_PX = 560;
+const LANE_PX = 20;
+const BAND_PX = 11;
+const LEVEL_PX = 56;
+const LEVEL_SPACE_PX = 14;
+const AXIS_PX = 26;
+const RIGHT_PX = 10;
+const FLOOR_DBFS = -80;
+const MOST_ROWS = 300;
+const SLIDER_STEPS = 1440;
+
+/** Nobody heard between two points that are farther apart than so many usual steps. */
+const HOLE_STEPS = 3;
+
+export class History {
+  #box = byId("chart");
+  #slider = byId("moment");
+  #day = null;
+  #cursor = null;
+  #picture = null;
+
+  constructor() {
+    this.#slider.max = SLIDER_STEPS;
+    this.#slider.value = SLIDER_STEPS;
+    new ResizeObserver(() => this.#draw()).observe(this.#box);
+    this.#slider.addEventListener("input", () => this.#point());
+    this.#box.addEventListener("pointermove", (event) => this.#pointAt(event));
+    this.#box.addEventListener("pointerdown", (event) => this.#pointAt(event));
+  }
+
+  /** What /api/history answers, and the scenes in the order of their rows. */
+  show(answer, scenes) {
+    const day = toDay(answer, scenes);
+    this.#day = day;
+    this.#draw();
+    this.#point();
+    setText(byId("history-summary"), summary(day));
+    byId("history-rows").replaceChildren(...tableRows(day));
+  }
+
+  #draw() {
+    const width = this.#box.clientWidth;
+    if (!this.#day || !width) return;
+    const picture = layOut(this.#day, width);
+    this.#cursor = draw("line", { class: "cursor", y1: 0, y2: picture.axisY, x1: 0, x2: 0 });
+    const svg = draw("svg", {
+      width, height: picture.height, viewBox: `0 0 ${width} ${picture.height}`, role: "img",
+      "aria-label": `Scenes and level of the last day. ${summary(this.#day)}`,
+    }, hatch(), ...lanes(picture), ...hours(picture), ...level(picture), ...gaps(picture),
+    ...bands(picture), this.#cursor);
+    this.#box.replaceChildren(svg);
+    this.#box.parentElement.style.setProperty("--gutter", `${picture.left}px`);
+    this.#picture = picture;
+    this.#placeCursor();
+  }
+
+  #pointAt(event) {
+    if (!this.#day) return;
+    const { left, plotWidth } = this.#picture;
+    const share = (event.clientX - this.#box.getBoundingClientRect().left - left) / plotWidth;
+    this.#slider.value = Math.round(SLIDER_STEPS * Math.min(1, Math.max(0, share)));
+    this.#point();
+  }
+
+  #point() {
+    if (!this.#day) return;
+    const words = momentText(this.#day, this.#momentMs());
+    this.#slider.setAttribute("aria-valuetext", words);
+    setText(byId("moment-text"), words);
+    this.#placeCursor();
+  }
+
+  #placeCursor() {
+    const x = this.#picture.x(this.#momentMs()).toFixed(1);
+    this.#cursor.setAttribute("x1", x);
+    this.#cursor.setAttribute("x2", x);
+  }
+
+  #momentMs() {
+    const { startMs, endMs } = this.#day;
+    return startMs + (endMs - startMs) * (this.#slider.value / SLIDER_STEPS);
+  }
+}
+
+/** {scenes, spans, gaps, points, startMs, endMs}, with times in milliseconds since 1970. */
+function toDay({ since, until, spans, gaps, points }, scenes) {
+  const stretch = (one) => ({ ...one, startMs: 1000 * one.start, endMs: 1000 * one.end });
+  return {
+    scenes,
+    startMs: 1000 * since,
+    endMs: 1000 * until,
+    spans: spans.map(stretch),
+    gaps: gaps.map(stretch),
+    points: points.time.map((time, index) =>
+      ({ timeMs: 1000 * time, level_dbfs: points.level_dbfs[index] })),
+  };
+}
+
+/** Where everything lies: {left, plotWidth, x(), laneY(), levelY, axisY, height, ...}, in pixels. */
+function layOut(day, width) {
+  const narrow = width < NARROW_PX;
+  const left = narrow ? 108 : 136;
+  const plotWidth = width - left - RIGHT_PX;
+  const rows = [...day.scenes, "unknown"];
+  const levelY = rows.length * LANE_PX + LEVEL_SPACE_PX;
+  const axisY = levelY + LEVEL_PX;
+  const x = (timeMs) => left + plotWidth * share(day, timeMs);
+  return { day, narrow, left, plotWidth, rows, levelY, axisY, height: axisY + AXIS_PX, x };
+}
+
+function share({ startMs, endMs }, timeMs) {
+  return Math.min(1, Math.max(0, (timeMs - startMs) / (endMs - startMs)));
+}
+
+/** What fills a gap. */
+function hatch() {
+  const stroke = draw("path", { class: "hatch-line", d: "M-1 6 6 -1 M2 9 9 2" });
+  const size = { id: "hatch", width: 7, height: 7, patternUnits: "userSpaceOnUse" };
+  return draw("defs", {}, draw("pattern", size, stroke));
+}
+
+function lanes({ rows, left, plotWidth }) {
+  return rows.flatMap((scene, index) => {
+    const y = index * LANE_PX + LANE_PX / 2;
+    const label = draw("text", { class: "label", x: 0, y, dy: "0.35em" }, laneName(scene));
+    const line = draw("line", { class: "lane", x1: left, x2: left + plotWidth, y1: y, y2: y });
+    return [line, label];
+  });
+}
+
+function laneName(scene) {
+  return scene === "unknown" ? "Unknown" : sceneTitle(scene);
+}
+
+function hours({ day, narrow, axisY, x }) {
+  const step = narrow ? 6 : 3;
+  const found = [];
+  const hour = new Date(day.startMs);
+  hour.setMinutes(0, 0, 0);
+  for (let timeMs = hour.getTime(); timeMs <= day.endMs; timeMs += HOUR_MS) {
+    const at = new Date(timeMs);
+    if (timeMs < day.startMs || at.getHours() % step) continue;
+    const place = x(timeMs).toFixed(1);
+    const words = at.getHours() ? clock(timeMs) : at.toLocaleDateString(undefined, { weekday: "short" });
+    found.push(
+      draw("line", { class: "hour", x1: place, x2: place, y1: 0, y2: axisY }),
+      draw("text", { class: "tick", x: place, y: axisY + 17, "text-anchor": "middle" }, words),
+    );
+  }
+  return found;
+}
+
+function bands({ day, rows, x }) {
+  return day.spans.map(({ scene, startMs, endMs }) => {
+    const lane = rows.indexOf(scene) < 0 ? rows.length - 1 : rows.indexOf(scene);
+    const [from, to] = [x(startMs), x(endMs)];
+    return draw("rect", {
+      class: `band ${tone(day.scenes, scene)}`,
+      x: from.toFixed(1), width: Math.max(1.5, to - from).toFixed(1),
+      y: lane * LANE_PX + (LANE_PX - BAND_PX) / 2, height: BAND_PX,
+      rx: Math.min(2.5, (to - from) / 2).toFixed(1),
+    });
+  });
+}
+
+function gaps({ day, axisY, x }) {
+  return day.gaps.map(({ startMs, endMs }) => {
+    const [from, to] = [x(startMs), x(endMs)];
+    const width = Math.max(2, to - from).toFixed(1);
+    return draw("rect", { class: "gap", x: from.toFixed(1), y: 0, width, height: axisY });
+  });
+}
+
+function level({ day, left, plotWidth, levelY, axisY, x }) {
+  const y = (dbfs) => axisY - LEVEL_PX * (1 - Math.max(FLOOR_DBFS, Math.min(0, dbfs)) / FLOOR_DBFS);
+  const area = [], line = [];
+  for (const stretch of stretches(day.points)) {
+    const dots = stretch.map((point) => `${x(point.timeMs).toFixed(1)} ${y(point.level_dbfs).toFixed(1)}`);
+    const [first, last] = [x(stretch[0].timeMs), x(stretch.at(-1).timeMs)];
+    line.push(`M${dots.join("L")}`);
+    area.push(`M${first.toFixed(1)} ${axisY}L${dots.join("L")}L${last.toFixed(1)} ${axisY}Z`);
+  }
+  const scale = [[0, levelY], [FLOOR_DBFS, axisY]].map(([dbfs, place]) => draw("text", {
+    class: "tick", x: left - 8, y: place, dy: dbfs ? "0" : "0.7em", "text-anchor": "end",
+  }, number(dbfs, 0)));
+  return [
+    draw("line", { class: "axis", x1: left, x2: left + plotWidth, y1: axisY, y2: axisY }),
+    draw("text", { class: "label", x: 0, y: levelY + LEVEL_PX / 2, dy: "0.35em" }, "Level, dBFS"),
+    ...scale,
+    draw("path", { class: "level-area", d: area.join("") }),
+    draw("path", { class: "level-line", d: line.join("") }),
+  ];
+}
+
+/** Points with a level, cut where nobody heard. */
+function stretches(points) {
+  const heard = points.filter((point) => isNumber(point.level_dbfs));
+  const steps = heard.slice(1).map((point, index) => point.timeMs - heard[index].timeMs);
+  const usual = [...steps].sort((one, other) => one - other)[Math.floor(steps.length / 2)] ?? 0;
+  const found = [];
+  heard.forEach((point, index) => {
+    if (!index || steps[index - 1] > HOLE_STEPS * usual) found.push([]);
+    found.at(-1).push(point);
+  });
+  return found;
+}
+
+/** "Urban park 6 h 12 min, bus 3 h 2 min, ...; 3 gaps": the day in one line. */
+function summary({ spans, gaps }) {
+  const total_s = new Map();
+  for (const { scene, startMs, endMs } of spans) {
+    total_s.set(scene, (total_s.get(scene) ?? 0) + (endMs - startMs) / 1000);
+  }
+  const order = [...total_s].sort(([, one], [, other]) => other - one);
+  if (!order.length) return "Nothing has been decided yet.";
+  const shown = order.slice(0, 3).map(([scene, seconds]) => `${sceneName(scene)} ${duration(seconds)}`);
+  const text = `Mostly ${shown.join(", ")}.`;
+  if (!gaps.length) return text;
+  const lost_s = gaps.reduce((total, gap) => total + gap.lost_s, 0);
+  return `${text} ${lostTime(lost_s)} lost in ${count(gaps.length, "gap", "gaps")}.`;
+}
+
+/** What was at a moment: "14:03: bus, 87 %, −32 dBFS". */
+function momentText({ spans, gaps, points, startMs, endMs }, timeMs) {
+  // What is shorter than a step of the slider can be pointed at, too.
+  const step = (endMs - startMs) / SLIDER_STEPS;
+  const holds = (one) => one.startMs - step / 2 <= timeMs && timeMs <= one.endMs + step / 2;
+  const at = clock(timeMs, endMs);
+  const gap = gaps.find(holds);
+  if (gap) return `${at}: sound was lost for ${lostTime(gap.lost_s)}: ${gap.cause}`;
+  const span = spans.findLast(holds);
+  const point = points.find((one) => Math.abs(one.timeMs - timeMs) <= 2 * step);
+  const words = [span ? sceneName(span.scene) : "nothing decided"];
+  if (span && isNumber(span.confidence)) words.push(percent(span.confidence));
+  if (point && isNumber(point.level_dbfs)) words.push(number(point.level_dbfs, 0, "dBFS"));
+  return `${at}: ${words.join(", ")}`;
+}
+
+/** The newest first; gaps between the scenes. */
+function tableRows({ spans, gaps, endMs }) {
+  const lost = gaps.map((gap) => ({ ...gap, words: `sound was lost: ${gap.cause}` }));
+  const all = [...spans, ...lost].sort((one, other) => other.startMs - one.startMs);
+  const rows = all.slice(0, MOST_ROWS).map((one) => {
+    const seconds = (one.endMs - one.startMs) / 1000;
+    const words = one.words ?? sceneTitle(one.scene);
+    const belief = one.words ? "" : percent(one.confidence);
+    const texts = [clock(one.startMs, endMs), clock(one.endMs, endMs), words, duration(seconds), belief];
+    return makeRow(texts, ["", "", "wide", "number", "number"]);
+  });
+  if (all.length > MOST_ROWS) rows.push(lastRow(`${all.length - MOST_ROWS} earlier ones are in the CSV file`));
+  if (!all.length) rows.push(lastRow("nothing yet"));
+  return rows;
+}
+
+function lastRow(words) {
+  const cell = make("td", "empty", words);
+  cell.colSpan = 5;
+  return make("tr", "", cell);
+}
