@@ -20,7 +20,7 @@ const KEPT = {
 const heard = {
   connected: false,
   version: null,
-  source: "",
+  live: true,
   model: null,
   estimate: null,
   event: null,
@@ -49,7 +49,7 @@ function begin(state) {
   Object.assign(heard, {
     connected: true,
     version: state.version,
-    source: state.source,
+    live: state.live,
     model: state.model,
     estimate,
     event,
@@ -138,11 +138,13 @@ function showHistoryAfter(delayMs) {
 async function showHistory() {
   if (document.hidden) return;
   showHistoryAfter(HISTORY_EVERY_MS);
+  let answer;
   try {
-    history.show(await fetchJson("/api/history?hours=24"), sceneNames(heard));
+    answer = await fetchJson("/api/history?hours=24");
   } catch {
-    // The old picture stays; the next one comes with the next connection, or in a minute.
+    return; // the old picture stays; the next one comes with a connection, or in a minute
   }
+  history.show(answer, sceneNames(heard));
 }
 
 document.addEventListener("visibilitychange", () => {

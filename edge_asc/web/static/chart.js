@@ -9,7 +9,7 @@
  */
 
 import { byId, draw, make, makeRow, setText, tone } from "./dom.js";
-import { clock, count, duration, isNumber, lostTime, number, percent, sceneName, sceneTitle }
+import { clock, count, duration, isNumber, lostTime, number, percent, sceneName, sceneTitle, toMs }
   from "./format.js";
 
 const HOUR_MS = 3_600_000;
@@ -99,15 +99,14 @@ export class History {
 
 /** {scenes, spans, gaps, points, startMs, endMs}, with times in milliseconds since 1970. */
 function toDay({ since, until, spans, gaps, points }, scenes) {
-  const stretch = (one) => ({ ...one, startMs: 1000 * one.start, endMs: 1000 * one.end });
+  const stretch = (one) => ({ ...one, startMs: toMs(one.start), endMs: toMs(one.end) });
   return {
     scenes,
-    startMs: 1000 * since,
-    endMs: 1000 * until,
+    startMs: toMs(since),
+    endMs: toMs(until),
     spans: spans.map(stretch),
     gaps: gaps.map(stretch),
-    points: points.time.map((time, index) =>
-      ({ timeMs: 1000 * time, level_dbfs: points.level_dbfs[index] })),
+    points: points.map((point) => ({ ...point, timeMs: toMs(point.time) })),
   };
 }
 

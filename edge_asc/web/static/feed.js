@@ -38,6 +38,7 @@ export class Feed {
       this.#alive();
       this.begin(state);
     };
+    source.addEventListener("ping", () => this.#alive());
     for (const kind of KINDS) {
       source.addEventListener(kind, (event) => {
         this.#alive();

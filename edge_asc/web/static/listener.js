@@ -11,12 +11,12 @@ const STATES = {
   paused: ["waiting", "paused"],
   ended: ["unknown", "ended"],
 };
-const OUTPUT_WORDS = { ok: "ok", waiting: "waiting", failing: "failing" };
 
 /** `heard`: see headline(); `gapsSince` are those that came after the newest health. */
 export function showListener(heard) {
-  const { health, gapsSince, lastGap } = heard;
-  const [state, words] = STATES[health?.state] ?? ["unknown", "not told yet"];
+  const { live, health, gapsSince, lastGap } = heard;
+  const untold = live ? "not told yet" : "told at the recording's end";
+  const [state, words] = STATES[health?.state] ?? ["unknown", untold];
   byId("listener-state").dataset.state = state;
   setText(byId("listener-state-text"), words);
   const lost_s = (health?.lost_s ?? 0) + sum(gapsSince.map((gap) => gap.lost_s));
@@ -35,7 +35,7 @@ export function showListener(heard) {
     Drift: driftText(health?.drift),
     "As of": health ? clock(toMs(health.time)) : "–",
   });
-  showOutputs(health?.outputs ?? []);
+  showOutputs(health?.outputs ?? [], untold);
 }
 
 function gapText(gap) {
@@ -51,21 +51,26 @@ function driftText(drift) {
   return `level unusual ${level} of the time, colour ${colour}; ${percent(drift.expected)} is usual`;
 }
 
-function showOutputs(outputs) {
+let shownOutputs = null;
+
+function showOutputs(outputs, untold) {
+  const news = JSON.stringify([outputs, untold]);
+  if (news === shownOutputs) return;
+  shownOutputs = news;
   const rows = outputs.map((output) => {
     const name = make("span", "", output.name);
     const why = output.error ? [make("span", "why", output.error)] : [];
-    const pill = make("span", "pill bare", make("span", "dot"), OUTPUT_WORDS[output.state]);
+    const pill = make("span", "pill bare", make("span", "dot"), output.state);
     pill.dataset.state = output.state;
     const cells = [make("span", "", name, ...why), pill, String(output.queued), String(output.lost)];
     return makeRow(cells, ["", "", "number", "number"]);
   });
-  if (!rows.length) rows.push(noOutputs());
+  if (!rows.length) rows.push(rowOf(untold));
   byId("outputs").replaceChildren(...rows);
 }
 
-function noOutputs() {
-  const cell = make("td", "empty", "not told yet");
+function rowOf(words) {
+  const cell = make("td", "empty", words);
   cell.colSpan = 4;
   return make("tr", "", cell);
 }

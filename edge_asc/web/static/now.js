@@ -113,7 +113,7 @@ function showBars(scenes, estimate, current) {
   scenes.forEach((scene, index) => {
     const row = body.rows[index];
     row.classList.toggle("current", scene === current);
-    row.querySelector(".fill").style.transform = `scaleX(${believed[scene] ?? 0})`;
+    row.querySelector(".fill").style.width = `${100 * (believed[scene] ?? 0)}%`;
     row.querySelector(".mark").style.left = `${100 * (alone[scene] ?? 0)}%`;
     row.querySelector(".mark").hidden = !estimate?.decision;
     setText(row.cells[2], percent(believed[scene]));
@@ -138,6 +138,6 @@ function showLevel(level_dbfs) {
   const text = isNumber(level_dbfs) ? number(level_dbfs, 0, "dBFS") : "–";
   meter.setAttribute("aria-valuenow", Math.round(shown_dbfs));
   meter.setAttribute("aria-valuetext", isNumber(level_dbfs) ? text : "not known, or digital silence");
-  meter.firstElementChild.style.transform = `scaleX(${1 - shown_dbfs / FLOOR_DBFS})`;
+  meter.firstElementChild.style.width = `${100 * (1 - shown_dbfs / FLOOR_DBFS)}%`;
   setText(byId("level-value"), text);
 }
