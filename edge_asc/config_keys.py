@@ -22,7 +22,9 @@ NEVER_IN_A_FILE = {
 EXAMPLES = {
     "city": "Beijing",
     "device": "USB",
+    "log": "scenes.jsonl",
     "model": "model.tflite",
+    "on_change": "/usr/local/bin/scene-changed",
     "out": "recordings",
     "scene": "bus",
     "trust": "key.pub",

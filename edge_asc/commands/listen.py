@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_asc.commands.decision_options import check_decisions, decision_options, make_judgement
+from edge_asc.commands.file_options import check_files, check_logs
 from edge_asc.commands.options import (
     DEMONSTRATION_NOTE,
     city_option,
@@ -143,6 +144,7 @@ class _Run:
         self._options, self._line = options, line
         self._manager, self._signals = manager, signals
         self._classifier = load_classifier(options["model"], options["trust"])
+        check_logs(options, self._classifier.manifest)
         self.num_unwritten = 0
         """Messages that a full disk kept from standard output"""
 
@@ -238,6 +240,7 @@ def _flush_stdout(num_unwritten: int) -> None:
 def _check_options(ctx: click.Context, options: dict[str, Any]) -> None:
     _check_source(ctx, options)
     check_decisions(ctx, options)
+    check_files(ctx, options)
 
 
 def _check_source(ctx: click.Context, options: dict[str, Any]) -> None:

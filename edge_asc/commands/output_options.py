@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_asc.commands.file_options import file_options, open_files
 from edge_asc.commands.options import Command
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Listening:
 
 Opener = Callable[[dict[str, Any], Listening], "list[Output]"]
 
-_KINDS: tuple[tuple[Callable[[Any], Any], Opener], ...] = ()
+_KINDS: tuple[tuple[Callable[[Any], Any], Opener], ...] = ((file_options, open_files),)
 
 
 def output_options(command: Command) -> Command:
@@ -57,7 +58,7 @@ def output_options(command: Command) -> Command:
     output_format = click.option(
         "--format",
         "output_format",
-        type=click.Choice(["text", "json", "none"]),
+        type=click.Choice(["text", "json", "csv", "none"]),
         default="text",
         show_default=True,
         help="Form of what standard output is told.",
@@ -80,6 +81,7 @@ def open_outputs(options: dict[str, Any], listening: Listening) -> list[Output]:
 
 def _open_main(options: dict[str, Any], listening: Listening) -> list[Output]:
     from edge_asc.sinks.console import StreamConsole
+    from edge_asc.sinks.csv_lines import CsvLines, stream_form
     from edge_asc.sinks.jsonl import JsonLines
     from edge_asc.sinks.main_output import MainOutput
 
@@ -88,6 +90,8 @@ def _open_main(options: dict[str, Any], listening: Listening) -> list[Output]:
         return []
     if options["output_format"] == "json":
         sink = JsonLines(sys.stdout)
+    elif options["output_format"] == "csv":
+        sink = CsvLines(sys.stdout, stream_form(listening.manifest.scenes))
     else:
         sink = StreamConsole(sys.stdout, live=listening.wall_clock)
     return [MainOutput(sink)]
