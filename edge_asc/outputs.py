@@ -3,7 +3,8 @@
     listening --> lane: bounded queue --> thread --> output      one lane for each output
 
 What an output cannot take waits in its lane; what a full lane cannot hold is counted, the oldest
-first. How each output is doing can be asked at any time, and a change is told.
+first but for the one that is being written. How each output is doing can be asked at any time, and
+a change is told.
 """
 
 from __future__ import annotations
@@ -128,7 +129,8 @@ class _Lane:
             if self._fatal is not None:
                 raise self._fatal
             if self._is_full():
-                self._waiting.popleft()
+                # The oldest is in hand, and may have arrived: only the output will know.
+                del self._waiting[1 if len(self._waiting) > 1 else 0]
                 self._lost += 1
             self._waiting.append(message)
             self._changed.notify_all()
@@ -222,6 +224,7 @@ class _Lane:
         with self._changed:
             before, self._state, self._error = self._state, state, error
             lost, waiting = self._lost, len(self._waiting)
+            self._changed.notify_all()
         if state == before:
             return
         name = self._output.name
