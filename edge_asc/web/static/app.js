@@ -140,13 +140,17 @@ async function showHistory() {
   showHistoryAfter(HISTORY_EVERY_MS);
   let answer;
   try {
-    answer = await fetchJson("/api/history?hours=24");
+    answer = await fetchJson(`/api/history?hours=${byId("hours").value}`);
   } catch {
     return; // the old picture stays; the next one comes with a connection, or in a minute
   }
   history.show(answer, sceneNames(heard));
 }
 
+byId("hours").addEventListener("change", () => {
+  byId("csv").href = `/api/history.csv?hours=${byId("hours").value}`;
+  showHistoryAfter(0);
+});
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) showHistoryAfter(0);
 });

@@ -1,5 +1,5 @@
 /*
- * The last day as a picture, drawn anew for the width that there is:
+ * What was heard in the last day or less as a picture, drawn anew for the width that there is:
  *
  *     bus        |      ====            ==   |   one row for each scene
  *     metro      |  ===     =====///         |   /// where sound was lost
@@ -9,10 +9,13 @@
  */
 
 import { byId, draw, make, makeRow, setText, tone } from "./dom.js";
-import { clock, count, duration, isNumber, lostTime, number, percent, sceneName, sceneTitle, toMs }
-  from "./format.js";
+import {
+  clock, count, duration, isNumber, lostTime, number, percent, sceneName, sceneTitle, toMs, weekday,
+} from "./format.js";
 
-const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+const TICK_STEPS = [10, 30, 60, 180, 360, 720, 1440];
+const TICK_PX = 56;
 const NARROW_PX = 560;
 const LANE_PX = 20;
 const BAND_PX = 11;
@@ -60,8 +63,8 @@ export class History {
     this.#cursor = draw("line", { class: "cursor", y1: 0, y2: picture.axisY, x1: 0, x2: 0 });
     const svg = draw("svg", {
       width, height: picture.height, viewBox: `0 0 ${width} ${picture.height}`, role: "img",
-      "aria-label": `Scenes and level of the last day. ${summary(this.#day)}`,
-    }, hatch(), ...lanes(picture), ...hours(picture), ...level(picture), ...gaps(picture),
+      "aria-label": `Scenes and level over time. ${summary(this.#day)}`,
+    }, hatch(), ...lanes(picture), ...times(picture), ...level(picture), ...gaps(picture),
     ...bands(picture), this.#cursor);
     this.#box.replaceChildren(svg);
     this.#box.parentElement.style.setProperty("--gutter", `${picture.left}px`);
@@ -112,14 +115,13 @@ function toDay({ since, until, spans, gaps, points }, scenes) {
 
 /** Where everything lies: {left, plotWidth, x(), laneY(), levelY, axisY, height, ...}, in pixels. */
 function layOut(day, width) {
-  const narrow = width < NARROW_PX;
-  const left = narrow ? 108 : 136;
+  const left = width < NARROW_PX ? 108 : 136;
   const plotWidth = width - left - RIGHT_PX;
   const rows = [...day.scenes, "unknown"];
   const levelY = rows.length * LANE_PX + LEVEL_SPACE_PX;
   const axisY = levelY + LEVEL_PX;
   const x = (timeMs) => left + plotWidth * share(day, timeMs);
-  return { day, narrow, left, plotWidth, rows, levelY, axisY, height: axisY + AXIS_PX, x };
+  return { day, left, plotWidth, rows, levelY, axisY, height: axisY + AXIS_PX, x };
 }
 
 function share({ startMs, endMs }, timeMs) {
@@ -146,18 +148,20 @@ function laneName(scene) {
   return scene === "unknown" ? "Unknown" : sceneTitle(scene);
 }
 
-function hours({ day, narrow, axisY, x }) {
-  const step = narrow ? 6 : 3;
+/** Lines at round times of the day, as many as there is room for. */
+function times({ day, plotWidth, axisY, x }) {
+  const room = plotWidth / TICK_PX;
+  const step = TICK_STEPS.find((minutes) => (day.endMs - day.startMs) / (minutes * MINUTE_MS) <= room);
   const found = [];
-  const hour = new Date(day.startMs);
-  hour.setMinutes(0, 0, 0);
-  for (let timeMs = hour.getTime(); timeMs <= day.endMs; timeMs += HOUR_MS) {
-    const at = new Date(timeMs);
-    if (timeMs < day.startMs || at.getHours() % step) continue;
-    const place = x(timeMs).toFixed(1);
-    const words = at.getHours() ? clock(timeMs) : at.toLocaleDateString(undefined, { weekday: "short" });
+  const moment = new Date(day.startMs);
+  moment.setHours(moment.getHours(), 0, 0, 0);
+  for (; moment.getTime() <= day.endMs; moment.setMinutes(moment.getMinutes() + Math.min(step, 60))) {
+    const minutes = 60 * moment.getHours() + moment.getMinutes();
+    if (moment.getTime() < day.startMs || minutes % step) continue;
+    const place = x(moment.getTime()).toFixed(1);
+    const words = minutes ? clock(moment.getTime()) : weekday(moment);
     found.push(
-      draw("line", { class: "hour", x1: place, x2: place, y1: 0, y2: axisY }),
+      draw("line", { class: "time", x1: place, x2: place, y1: 0, y2: axisY }),
       draw("text", { class: "tick", x: place, y: axisY + 17, "text-anchor": "middle" }, words),
     );
   }

@@ -32,6 +32,7 @@ export function number(value, decimals, unit = "") {
 
 const HOURS = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
 const TIME = new Intl.DateTimeFormat("en-GB", HOURS);
+const WEEKDAY = new Intl.DateTimeFormat("en-GB", { weekday: "short" });
 const DAY_AND_TIME = new Intl.DateTimeFormat("en-GB", { weekday: "short", ...HOURS });
 const DATE_AND_TIME = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", ...HOURS });
 const DAY_MS = 86_400_000;
@@ -42,6 +43,10 @@ export function clock(timeMs, nowMs = timeMs) {
   if (new Date(timeMs).toDateString() === new Date(nowMs).toDateString()) return TIME.format(timeMs);
   const near = Math.abs(nowMs - timeMs) < 6 * DAY_MS;
   return (near ? DAY_AND_TIME : DATE_AND_TIME).format(timeMs);
+}
+
+export function weekday(timeMs) {
+  return WEEKDAY.format(timeMs);
 }
 
 /** Milliseconds since 1970 of an ISO time, null for null and for what is none. */
