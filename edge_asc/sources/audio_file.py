@@ -10,6 +10,9 @@ from pathlib import Path
 from edge_asc.audio import open_audio, read_blocks
 from edge_asc.sources import CHUNK_S, Chunk
 
+LATE_S = 0.5
+"""A listener who is held up for a moment catches up; after more, the recording has waited."""
+
 
 class AudioFile:
     """Yields the chunks of a file when they would have been heard, or at once if `fast`.
@@ -50,11 +53,16 @@ class AudioFile:
         for samples in read_blocks(self._file, max(1, round(CHUNK_S * rate_hz))):
             heard_samples += len(samples)
             if not self._fast:
-                self._wait_until(started_s + heard_samples / rate_hz)
+                started_s += self._wait_until(started_s + heard_samples / rate_hz)
             yield Chunk(samples, rate_hz, datetime.now().astimezone())
 
-    def _wait_until(self, due_s: float) -> None:
-        """A chunk arrives when its last sample was played; absolute times cannot drift."""
+    def _wait_until(self, due_s: float) -> float:
+        """A chunk arrives when its last sample was played; absolute times cannot drift.
+
+        Returns by how much all that follows comes later, because the listener was away (paused,
+        suspended): what it missed is not rushed through.
+        """
         early_s = due_s - self._clock()
         if early_s > 0:
             self._sleep(early_s)
+        return -early_s if early_s < -LATE_S else 0.0

@@ -69,6 +69,16 @@ def test_time_taken_by_the_listener_is_caught_up(write_wav: WavWriter) -> None:
     np.testing.assert_allclose(clock.slept, [0.1, 0.05, *[0.1] * 5])
 
 
+def test_after_a_long_wait_it_goes_on_from_where_it_was(write_wav: WavWriter) -> None:
+    clock = FakeClock()
+    path = write_wav(np.zeros(44_100))
+    with AudioFile(path, clock=clock, sleep=clock.sleep) as source:
+        for number, _ in enumerate(source):
+            clock.now_s += 30.0 if number == 0 else 0.0
+    # The second chunk is 29.9 s late, and all that follow come 0.1 s apart.
+    np.testing.assert_allclose(clock.slept, [0.1] * 9)
+
+
 def test_it_is_not_live(write_wav: WavWriter) -> None:
     path = write_wav(np.zeros(100))
     source = open_source(str(path), preferred_rate_hz=44_100, fast=True, say=print)
