@@ -15,6 +15,7 @@ import click
 
 from edge_asc import __version__
 from edge_asc.commands.audit import audit
+from edge_asc.commands.calibrate import calibrate
 from edge_asc.commands.classify import classify_files
 from edge_asc.commands.config import config
 from edge_asc.commands.data import data
@@ -94,6 +95,7 @@ for _command in (
     evaluate,
     table3,
     export,
+    calibrate,
 ):
     main.add_command(_command)
 data.add_command(download)

@@ -6,12 +6,13 @@
 Estimates of a 10 s window come every second, so neighbours share nine tenths of their sound and err
 together. Three things tell how much a decision trusts them:
 
+- Exponential smoothing averages probabilities with a time constant. The average is what people are
+  shown, and the confidence of a decision: it is as calibrated as the windows are.
 - The hidden Markov model is the forward filter of scenes that change as its transition matrix says,
   with the network's probabilities as likelihoods (its scenes are balanced, so the prior is flat).
-  `evidence_weight` is the share of a window that a second counts for: 1 would take ten views of the
-  same sound for ten independent ones.
-- Exponential smoothing averages probabilities with a time constant.
-- Hysteresis keeps a scene until another one is believed by `margin` more.
+  `evidence_weight` tells how much a second counts: 1 takes ten views of the same sound for ten
+  independent ones. Evidence that errs for long makes it sure and wrong, so it decides and no more.
+- Hysteresis keeps a scene until another one is ahead by `margin`.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ UNKNOWN_SCENE = "unknown"
 HOLD_S = 30.0
 """A decision outlasts a gap of so long; after a longer one it is not known what has changed."""
 
+FAMILIARITY_S = 5.0
+"""Time constant of familiarity; sound must be beyond the threshold for as long again."""
+
 _HISTORY_S = 600.0
 """How far back the beginning of a scene is looked for."""
 
@@ -50,7 +54,7 @@ class Decision:
 
     scenes: tuple[str, ...]
     belief: Array
-    """shape (num_scenes,); the probabilities after smoothing"""
+    """shape (num_scenes,); the probabilities, averaged over time"""
     scene: str | None
     """The scene, `UNKNOWN_SCENE`, or None as long as none is ahead by the margin"""
     since_s: float | None
@@ -83,7 +87,9 @@ class Decider:
         self._since_s: float | None = None
         self._history: deque[tuple[float, Matrix]] = deque(maxlen=round(_HISTORY_S / hop_s))
         """End and log probabilities of the estimates since the scene was decided or sound lost"""
-        self._belief: Matrix | None = None
+        self._average: Matrix | None = None
+        self._filtered: Matrix | None = None
+        """What the HMM believes"""
         self._familiarity: float | None = None
         self._is_unknown = False
         self._beyond_s = 0.0
@@ -96,24 +102,24 @@ class Decider:
         """What is believed after `estimate`; `scene` may be another than before."""
         likelihood = np.maximum(estimate.probabilities.astype(np.float64), _SMALLEST)
         likelihood /= likelihood.sum()
-        self._belief = belief = self._smooth(likelihood)
+        average = likelihood
+        if self._config.smoothing != "none" and self._average is not None:
+            average = self._forget * self._average + (1.0 - self._forget) * likelihood
+        self._average = average
         self._history.append((estimate.end_s, np.log(likelihood)))
         familiarity = self._smooth_familiarity(estimate.familiarity)
-        window_s = estimate.end_s - estimate.start_s
-        scene = self._decide(belief)
+        scene = self._decide(self._filter(likelihood))
         if scene != self._scene:
-            self._since_s = self._beginning_s(scene, window_s)
+            self._since_s = self._beginning_s(scene, estimate.end_s - estimate.start_s)
             self._scene = scene
-        return Decision(
-            self._scenes, belief.astype(np.float32), self._scene, self._since_s, familiarity
-        )
+        return Decision(self._scenes, average.astype(np.float32), scene, self._since_s, familiarity)
 
     def lose(self, seconds: float) -> bool:
         """Sound was lost: forget what was heard. Whether the scene, too, was given up.
 
         `seconds` is the length of the gap; a scene outlasts one of at most `HOLD_S`.
         """
-        self._belief = self._familiarity = None
+        self._average = self._filtered = self._familiarity = None
         self._history.clear()
         self._beyond_s = 0.0
         if seconds <= HOLD_S:
@@ -122,23 +128,22 @@ class Decider:
         self._is_unknown = False
         return had_scene
 
-    def _smooth(self, likelihood: Matrix) -> Matrix:
-        config, before = self._config, self._belief
-        if config.smoothing == "none":
-            return likelihood
-        if config.smoothing == "exponential":
-            if before is None:
-                return likelihood
-            return self._forget * before + (1.0 - self._forget) * likelihood
-        if before is None:  # the first window counts as a whole
-            return likelihood
-        belief = (before @ self._transition) * likelihood**config.evidence_weight
-        belief /= belief.sum()
-        return np.asarray(belief)
+    def _filter(self, likelihood: Matrix) -> Matrix:
+        """What is decided by, shape (num_scenes,)."""
+        if self._config.smoothing != "hmm":
+            return likelihood if self._average is None else self._average
+        if self._filtered is None:  # the first window counts as a whole
+            self._filtered = likelihood
+        else:
+            predicted = self._filtered @ self._transition
+            filtered = predicted * likelihood**self._config.evidence_weight
+            self._filtered = np.asarray(filtered / filtered.sum())
+        return self._filtered
 
     def _smooth_familiarity(self, value: float) -> float:
         if self._familiarity is not None:
-            value = self._forget * self._familiarity + (1.0 - self._forget) * value
+            keep = math.exp(-self._hop_s / FAMILIARITY_S)
+            value = keep * self._familiarity + (1.0 - keep) * value
         self._familiarity = value
         return value
 
@@ -157,10 +162,9 @@ class Decider:
         threshold, familiarity = self._config.unknown_below, self._familiarity
         if threshold is None or familiarity is None:
             return False
-        # Hysteresis in time: the other side for as long as familiarity takes to follow.
         beyond = (familiarity < threshold) != self._is_unknown
         self._beyond_s = self._beyond_s + self._hop_s if beyond else 0.0
-        if self._beyond_s >= min(self._config.time_constant_s, 5.0):
+        if self._beyond_s >= FAMILIARITY_S:
             self._is_unknown, self._beyond_s = not self._is_unknown, 0.0
         return self._is_unknown
 

@@ -1,4 +1,7 @@
-"""What is put between the network and a decision: a model's own values, or the user's."""
+"""What is put between the network and a decision: a model's own values, or the user's.
+
+The defaults were chosen on streams of real recordings: docs/decisions.md.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +19,17 @@ Smoothing = Literal["hmm", "exponential", "none"]
 class DecisionConfig:
     """What is put between the network and a decision."""
 
-    smoothing: Smoothing = "hmm"
-    evidence_weight: float = 0.25
+    smoothing: Smoothing = "exponential"
+    evidence_weight: float = 0.5
     """HMM: how much a second's estimate counts, in (0, 1]"""
     transition: tuple[tuple[float, ...], ...] = ()
     """HMM: row = scene now, column = scene a second later, rows sum to 1; () = from `stay_s`"""
     stay_s: float = 60.0
     """HMM: mean time in a scene, where `transition` is ()"""
-    time_constant_s: float = 10.0
-    """Exponential: after so long an estimate counts for 1/e; also smooths familiarity"""
-    margin: float = 0.2
-    """Hysteresis: a scene is kept until another is believed by so much more; 0 = the likeliest"""
+    time_constant_s: float = 1.5
+    """After so long an estimate counts for 1/e"""
+    margin: float = 0.25
+    """Hysteresis: a scene is kept until another is ahead by so much; 0 = the likeliest"""
     unknown_below: float | None = None
     """Smoothed familiarity below which the scene is unknown; None = never"""
 

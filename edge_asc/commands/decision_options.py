@@ -33,7 +33,7 @@ _OPTIONS = (
     click.option(
         "--smoothing",
         type=click.Choice(["hmm", "exponential", "none"]),
-        help="How estimates are joined over time; the model says, usually hmm.",
+        help="How estimates are joined over time; without it as the model says, else exponential.",
     ),
     click.option(
         "--stay",
@@ -47,14 +47,13 @@ _OPTIONS = (
         "time_constant_s",
         type=click.FloatRange(0, 3_600, min_open=True),
         metavar="SECONDS",
-        help="After so long an estimate counts for 1/e: of exponential smoothing, and of"
-        " familiarity.",
+        help="After so long an estimate counts for 1/e in the average.",
     ),
     click.option(
         "--margin",
         type=click.FloatRange(0, 1, max_open=True),
         metavar="SHARE",
-        help="A scene is kept until another is believed by so much more; 0 = the likeliest.",
+        help="A scene is kept until another is ahead by so much; 0 = the likeliest.",
     ),
     click.option("--no-unknown", is_flag=True, help="Never decide that a scene is unknown."),
     click.option(
