@@ -46,6 +46,9 @@ class Vitals:
         self._began_s = elapsed_s()
         self._sound_came_s: float | None = None
         self._latencies_ms: deque[float] = deque(maxlen=3600)
+        """Since the last report of health"""
+        self.latency_ms: float | None = None
+        """Of the last estimate: from the arrival of its last sample to the outputs"""
 
     def sound_came(self) -> None:
         """A chunk has arrived."""
@@ -55,12 +58,8 @@ class Vitals:
         """An estimate goes to the outputs, by the chunk that came last."""
         self.num_estimates += 1
         if self._sound_came_s is not None:
-            self._latencies_ms.append(1000.0 * (elapsed_s() - self._sound_came_s))
-
-    @property
-    def latency_ms(self) -> float | None:
-        """Of the last estimate: from the arrival of its last sample to the outputs."""
-        return self._latencies_ms[-1] if self._latencies_ms else None
+            self.latency_ms = 1000.0 * (elapsed_s() - self._sound_came_s)
+            self._latencies_ms.append(self.latency_ms)
 
     @property
     def state(self) -> State:
