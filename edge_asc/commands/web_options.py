@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,13 @@ import click
 
 from edge_asc.commands.options import Command, packages
 from edge_asc.config_keys import SecretOption
+from edge_asc.errors import OutputError
 from edge_asc.web.http import Address
 
 if TYPE_CHECKING:
     from edge_asc.commands.output_options import Listening
     from edge_asc.outputs import Output
+    from edge_asc.web.history_file import HistoryFile
 
 LOOPBACK = "127.0.0.1"
 
@@ -118,10 +121,12 @@ def is_loopback(host: str) -> bool:
 
 
 def open_web(options: dict[str, Any], listening: Listening) -> list[Output]:
-    """The page, the history and the metrics that the options ask for. Raises EdgeAscError."""
-    outputs: list[Output] = []
+    """The history, the page and the metrics that the options ask for. Raises EdgeAscError."""
+    history = _open_history(options, listening)
+    outputs: list[Output] = [] if history is None else [history]
     try:
-        _open(options, listening, outputs)
+        for output in _open_servers(options, listening, history):
+            outputs.append(output)
     except BaseException:
         for output in outputs:
             output.close()
@@ -129,8 +134,38 @@ def open_web(options: dict[str, Any], listening: Listening) -> list[Output]:
     return outputs
 
 
-def _open(options: dict[str, Any], listening: Listening, outputs: list[Output]) -> None:
-    if options["web"] is not None:
+def _open_history(options: dict[str, Any], listening: Listening) -> HistoryFile | None:
+    from edge_asc.web.history_file import HistoryFile
+
+    path = options["history"]
+    if path is None:
+        return None
+    if not listening.wall_clock:
+        raise OutputError(
+            f"--history keeps times of day, and nobody knows when {listening.source.name} was"
+            " recorded: give --time"
+        )
+    max_bytes = round(1e6 * options["history_size_mb"])
+    return HistoryFile(path, max_bytes, listening.manifest.scenes, say=listening.say)
+
+
+def _open_servers(
+    options: dict[str, Any], listening: Listening, history: HistoryFile | None
+) -> Iterator[Output]:
+    web, address, token = options["web"], options["metrics"], options["web_token"]
+    metrics = None
+    if address is not None:
+        with packages("metrics"):
+            from edge_asc.sinks.metrics import Metrics
+            from edge_asc.web.opening import open_metrics
+            from edge_asc.web.output import MetricsOutput
+        metrics = Metrics(listening.vitals)
+    if web is not None:
         with packages("web"):
             from edge_asc.web.opening import open_page
-        outputs.append(open_page(options["web"], options["web_token"], listening))
+        shared = metrics if address == web else None
+        yield open_page(web, token, listening, history, shared)
+    if metrics is not None and address == web:
+        yield MetricsOutput(metrics, address, None)
+    elif metrics is not None:
+        yield open_metrics(address, token, listening, metrics)

@@ -74,6 +74,10 @@ class Stream:
     headers: tuple[Header, ...] = (NO_STORE,)
 
 
+class BrokenStreamError(Exception):
+    """A stream cannot go on; its client shall not take it for whole."""
+
+
 def plain(status: int, text: str = "", *headers: Header) -> Answer:
     """An answer in words, by default the status's own."""
     words = text or HTTPStatus(status).phrase

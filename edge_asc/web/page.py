@@ -9,14 +9,23 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from importlib.resources import files
-from typing import Any
 from urllib.parse import parse_qsl
 
+from edge_asc.errors import OutputError
 from edge_asc.web.access import Access
 from edge_asc.web.chart import chart, csv_lines
 from edge_asc.web.feed import EventFeed
 from edge_asc.web.history import History
-from edge_asc.web.http import Answer, Request, Stream, json_answer, plain, see_other, to_json
+from edge_asc.web.http import (
+    Answer,
+    BrokenStreamError,
+    Request,
+    Stream,
+    json_answer,
+    plain,
+    see_other,
+    to_json,
+)
 from edge_asc.web.site import Route
 from edge_asc.web.state import LiveState
 
@@ -156,16 +165,20 @@ class Page:
 
     async def _rest(self, first: bytes, lines: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
         yield first
-        while isinstance(chunk := await self._read(lambda: next(lines, b"")), bytes) and chunk:
+        while chunk := await self._read(lambda: next(lines, b"")):
+            if isinstance(chunk, Answer):
+                raise BrokenStreamError
             yield chunk
 
-    async def _read(self, work: Callable[[], Any]) -> Any | Answer:  # noqa: ANN401
-        """What `work` reads in the reader's thread."""
+    async def _read(self, work: Callable[[], bytes]) -> bytes | Answer:
+        """What `work` reads in the reader's thread, or why it cannot be read."""
         if self._num_readers >= MAX_READERS:
             return plain(503, "Too many read the history", ("Retry-After", "5"))
         self._num_readers += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._reader, work)
+        except OutputError as error:
+            return plain(503, str(error))
         finally:
             self._num_readers -= 1
 

@@ -38,7 +38,16 @@ from tornado.netutil import bind_sockets
 from tornado.tcpserver import TCPServer
 
 from edge_asc.errors import OutputError
-from edge_asc.web.http import STRICT_HEADERS, Address, Answer, Header, Request, Stream, plain
+from edge_asc.web.http import (
+    STRICT_HEADERS,
+    Address,
+    Answer,
+    BrokenStreamError,
+    Header,
+    Request,
+    Stream,
+    plain,
+)
 from edge_asc.web.site import Site
 
 MAX_CONNECTIONS = 64
@@ -190,8 +199,9 @@ class _Server(TCPServer, HTTPServerConnectionDelegate):
     async def _answer(self, exchange: _Exchange, request: Request) -> None:
         try:
             answer = await self._site.answer(request)
-            with contextlib.suppress(StreamClosedError):
-                await exchange.send(answer)
+            await exchange.send(answer)
+        except (StreamClosedError, BrokenStreamError):
+            exchange.connection.stream.close()
         except BaseException:
             exchange.connection.stream.close()
             raise
