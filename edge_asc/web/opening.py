@@ -10,7 +10,7 @@ from edge_asc.web.history import History, MemoryHistory
 from edge_asc.web.http import NO_STORE, Address, Answer, Request
 from edge_asc.web.output import MetricsOutput, WebOutput
 from edge_asc.web.page import Page
-from edge_asc.web.server import HttpServer
+from edge_asc.web.server import HttpServer, Limits
 from edge_asc.web.site import Route, Site
 from edge_asc.web.state import LiveState
 
@@ -24,15 +24,16 @@ def open_page(
     address: Address,
     token: str | None,
     listening: Listening,
-    history: HistoryFile | None,
-    metrics: Metrics | None,
+    history: HistoryFile | None = None,
+    metrics: Metrics | None = None,
+    limits: Limits = Limits(),
 ) -> WebOutput:
     """The page at `address`, with `metrics` beside it. Raises OutputError where that cannot be.
 
     Without a `history`, the past is kept in memory.
     """
     source, manifest = listening.source, listening.manifest
-    server = HttpServer(address)
+    server = HttpServer(address, limits)
     access = Access(token, address.host, server.address.port, say=listening.say)
     state, feed = LiveState(manifest, source.name, live=source.live), EventFeed()
     past: History = MemoryHistory(manifest.scenes) if history is None else history

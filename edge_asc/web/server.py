@@ -50,30 +50,34 @@ from edge_asc.web.http import (
 )
 from edge_asc.web.site import Site
 
-MAX_CONNECTIONS = 64
-MAX_HEADER_BYTES = 8_192
-MAX_BODY_BYTES = 4_096
-REQUEST_S = 15.0
-"""So long a client may be silent between two requests, and take to send one"""
-
-ANSWER_S = 30.0
-"""So long a client may take no byte of its answer"""
-
 SEND_BUFFER_BYTES = 65_536
 """What the kernel keeps for a client that does not read; it would be megabytes"""
 
-_SWEEP_S = 2.0
 _CLOSE_S = 5.0
 
 # What clients do wrong is theirs; nobody shall fill a disk with it.
 logging.getLogger("tornado.general").setLevel(logging.CRITICAL)
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What clients may take up."""
+
+    max_connections: int = 64
+    max_header_bytes: int = 8_192
+    max_body_bytes: int = 4_096
+    request_s: float = 15.0
+    """So long a client may be silent between two requests, and take to send one"""
+    answer_s: float = 30.0
+    """So long a client may take nothing of its answer"""
+
+
 class HttpServer:
     """Serves a site at an address, from `start` until it is closed."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, limits: Limits = Limits()) -> None:
         """Takes the port. Raises OutputError where that is not possible."""
+        self._limits = limits
         self._sockets = _listen(address)
         port: int = self._sockets[0].getsockname()[1]
         self.address = Address(address.host, port)
@@ -110,12 +114,12 @@ class HttpServer:
 
     async def _serve(self, site: Site) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        self._server = _Server(site)
+        self._server = _Server(site, self._limits)
         self._server.add_sockets(self._sockets)
         self._ready.set()
         while not self._stop.is_set():
             with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), _SWEEP_S)
+                await asyncio.wait_for(self._stop.wait(), self._limits.answer_s / 10)
             self._server.close_slow()
         await self._server.close()
 
@@ -135,15 +139,15 @@ class _Connection:
 class _Server(TCPServer, HTTPServerConnectionDelegate):
     """Keeps the connections."""
 
-    def __init__(self, site: Site) -> None:
-        super().__init__(max_buffer_size=2 * MAX_HEADER_BYTES + MAX_BODY_BYTES)
-        self._site = site
+    def __init__(self, site: Site, limits: Limits) -> None:
+        super().__init__(max_buffer_size=2 * limits.max_header_bytes + limits.max_body_bytes)
+        self._site, self.limits = site, limits
         self._parameters = HTTP1ConnectionParameters(
-            chunk_size=MAX_BODY_BYTES,
-            max_header_size=MAX_HEADER_BYTES,
-            header_timeout=REQUEST_S,
-            max_body_size=MAX_BODY_BYTES,
-            body_timeout=REQUEST_S,
+            chunk_size=limits.max_body_bytes,
+            max_header_size=limits.max_header_bytes,
+            header_timeout=limits.request_s,
+            max_body_size=limits.max_body_bytes,
+            body_timeout=limits.request_s,
         )
         self._open: dict[object, _Connection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -153,7 +157,7 @@ class _Server(TCPServer, HTTPServerConnectionDelegate):
         return {"open": len(self._open), "refused": self._num_refused, "slow": self._num_slow}
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
-        if len(self._open) >= MAX_CONNECTIONS:
+        if len(self._open) >= self.limits.max_connections:
             self._num_refused += 1
             if not self._make_room():
                 stream.close()
@@ -176,7 +180,7 @@ class _Server(TCPServer, HTTPServerConnectionDelegate):
         """End those that do not take their answers."""
         now_s = time.monotonic()
         for connection in list(self._open.values()):
-            if connection.is_answered and now_s - connection.since_s > ANSWER_S:
+            if connection.is_answered and now_s - connection.since_s > self.limits.answer_s:
                 self._num_slow += 1
                 connection.stream.close()
 
@@ -235,7 +239,11 @@ class _Exchange(HTTPMessageDelegate):
         # An answer before the body was read is the last one of a connection.
         if "Transfer-Encoding" in headers:
             self._send_whole(plain(411))
-        elif length.isascii() and length.isdigit() and int(length[:12]) > MAX_BODY_BYTES:
+        elif (
+            length.isascii()
+            and length.isdigit()
+            and int(length[:12]) > self._server.limits.max_body_bytes
+        ):
             self._send_whole(plain(413))
 
     def data_received(self, chunk: bytes) -> None:
