@@ -10,7 +10,7 @@ from edge_asc.web.history import History, MemoryHistory
 from edge_asc.web.http import NO_STORE, Address, Answer, Request
 from edge_asc.web.output import MetricsOutput, WebOutput
 from edge_asc.web.page import Page
-from edge_asc.web.server import HttpServer, Limits
+from edge_asc.web.server import DEFAULT_LIMITS, HttpServer, Limits
 from edge_asc.web.site import Route, Site
 from edge_asc.web.state import LiveState
 
@@ -26,7 +26,7 @@ def open_page(
     listening: Listening,
     history: HistoryFile | None = None,
     metrics: Metrics | None = None,
-    limits: Limits = Limits(),
+    limits: Limits = DEFAULT_LIMITS,
 ) -> WebOutput:
     """The page at `address`, with `metrics` beside it. Raises OutputError where that cannot be.
 

@@ -72,10 +72,13 @@ class Limits:
     """So long a client may take nothing of its answer"""
 
 
+DEFAULT_LIMITS = Limits()
+
+
 class HttpServer:
     """Serves a site at an address, from `start` until it is closed."""
 
-    def __init__(self, address: Address, limits: Limits = Limits()) -> None:
+    def __init__(self, address: Address, limits: Limits = DEFAULT_LIMITS) -> None:
         """Takes the port. Raises OutputError where that is not possible."""
         self._limits = limits
         self._sockets = _listen(address)
