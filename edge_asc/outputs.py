@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Literal, Protocol, runtime_checkable
 
+from edge_asc.clock import elapsed_s
 from edge_asc.errors import OutputError, OutputUnavailableError
 from edge_asc.messages import Message, OutputState
 
@@ -28,6 +29,9 @@ FLUSH_S = 5.0
 
 FLUSH_WHEN_TERMINATED_S = 0.4
 """SIGTERM ends the program within a second"""
+
+SLOW_S = 5.0
+"""An output that takes no message for so long is said to be waited for"""
 
 _LAST_TRIES_S = 0.2
 """At the end, tries are so far apart"""
@@ -115,6 +119,8 @@ class _Lane:
         self._state: Literal["ok", "waiting", "failing"] = "ok"
         self._error = ""
         self._fatal: BaseException | None = None
+        self._in_hand_since_s: float | None = None
+        """Since when the output has been writing a message"""
         self._finishing = self._abandoned = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name=output.name, daemon=True)
@@ -134,6 +140,9 @@ class _Lane:
                 self._lost += 1
             self._waiting.append(message)
             self._changed.notify_all()
+            since_s = self._in_hand_since_s
+        if not self._patient and since_s is not None and elapsed_s() - since_s > SLOW_S:
+            self._become("waiting", f"has taken no message for {SLOW_S:g} s")
 
     def state(self) -> OutputState:
         with self._changed:
@@ -196,20 +205,26 @@ class _Lane:
     def _deliver(self, message: Message) -> bool:
         """Whether it was delivered or lost, and not kept for another try."""
         try:
-            self._output.write(message)
+            self._write(message)
         except OutputUnavailableError as error:
             self._become("waiting", str(error))
             return False
-        except (OutputError, OSError) as error:
+        except Exception as error:  # a fault in one output must not end listening
             if self.is_main and getattr(error, "errno", None) not in _DISK_FULL:
                 raise
             self._remove(message, lost=True)
-            words = error.strerror if isinstance(error, OSError) else None
-            self._become("failing", words or str(error))
+            self._become("failing", _words(error))
         else:
             self._remove(message, lost=False)
             self._become("ok", "")
         return True
+
+    def _write(self, message: Message) -> None:
+        self._in_hand_since_s = elapsed_s()
+        try:
+            self._output.write(message)
+        finally:
+            self._in_hand_since_s = None
 
     def _remove(self, message: Message, *, lost: bool) -> None:
         with self._changed:
@@ -232,9 +247,15 @@ class _Lane:
             so_far = f"; {_messages(lost)} lost so far" if lost else ""
             self._say(f"{name}: works again{so_far}")
         elif state == "waiting":
-            self._say(f"{name}: {error}; {_messages(waiting)} wait, at most {self._bound}")
+            self._say(f"{name}: {error}; {_messages(waiting)} waiting, at most {self._bound}")
         else:
             self._say(f"{name}: {error}; listening goes on")
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) if isinstance(error, (OutputError, OSError)) else f"a fault in it, {error!r}"
 
 
 def _messages(count: int) -> str:
