@@ -35,13 +35,23 @@ class DecisionConfig:
 
     def __post_init__(self) -> None:
         smoothings = get_args(Smoothing)
-        _check("smoothing", self.smoothing, self.smoothing in smoothings, ", ".join(smoothings))
-        _check("evidence_weight", self.evidence_weight, 0.0 < self.evidence_weight <= 1.0, "(0, 1]")
-        _check("stay_s", self.stay_s, 1.0 < self.stay_s < math.inf, "(1, inf)")
         _check(
-            "time_constant_s", self.time_constant_s, 0.0 < self.time_constant_s < math.inf, "> 0"
+            "smoothing",
+            self.smoothing,
+            self.smoothing in smoothings,
+            f"one of {', '.join(smoothings)}",
         )
-        _check("margin", self.margin, 0.0 <= self.margin < 1.0, "[0, 1)")
+        _check(
+            "evidence_weight", self.evidence_weight, 0.0 < self.evidence_weight <= 1.0, "in (0, 1]"
+        )
+        _check("stay_s", self.stay_s, 1.0 < self.stay_s < math.inf, "above 1 and finite")
+        _check(
+            "time_constant_s",
+            self.time_constant_s,
+            0.0 < self.time_constant_s < math.inf,
+            "above 0 and finite",
+        )
+        _check("margin", self.margin, 0.0 <= self.margin < 1.0, "in [0, 1)")
         for row in self.transition:
             fits = len(row) == len(self.transition) and min(row) >= 0.0
             _check(
@@ -68,4 +78,4 @@ class DecisionConfig:
 
 def _check(name: str, value: object, fits: bool, allowed: str) -> None:
     if not fits:
-        raise ValueError(f"{name} must be one of {allowed}, got {value}")
+        raise ValueError(f"{name} must be {allowed}, got {value}")
