@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -67,7 +68,9 @@ def test_nothing_is_decided_before_a_scene_is_ahead_of_all_others() -> None:
     assert (second.scene, second.since_s) == ("bus", 0.0)
 
 
-def forward(rows: Sequence[Sequence[float]], stay: float, weight: float) -> np.ndarray:
+def forward(
+    rows: Sequence[Sequence[float]], stay: float, weight: float
+) -> npt.NDArray[np.float64]:
     """The forward algorithm by its definition: a sum over all paths, for three scenes."""
     leave = (1.0 - stay) / 2.0
     belief = np.array(rows[0]) / np.sum(rows[0])
@@ -83,8 +86,8 @@ def forward(rows: Sequence[Sequence[float]], stay: float, weight: float) -> np.n
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10_000), st.floats(2.0, 500.0), st.floats(0.05, 1.0))
 def test_the_hmm_is_the_forward_algorithm(seed: int, stay_s: float, weight: float) -> None:
-    rows = np.random.default_rng(seed).dirichlet((0.5, 0.5, 0.5), 12).clip(1e-4)
-    rows /= rows.sum(axis=1, keepdims=True)
+    drawn = np.random.default_rng(seed).dirichlet((0.5, 0.5, 0.5), 12).clip(1e-4)
+    rows = (drawn / drawn.sum(axis=1, keepdims=True)).tolist()
     expected = forward(rows, 1.0 - 1.0 / stay_s, weight)
     top, second = np.sort(expected)[::-1][:2]
     config = DecisionConfig("hmm", weight, stay_s=stay_s, margin=0.0)
