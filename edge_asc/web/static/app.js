@@ -59,7 +59,7 @@ function begin(state) {
     over: event?.scene === null && !(estimate?.end_s > event.detected_s),
     cameMs: Date.now(),
   });
-  byId("logout").hidden = !state.signed_in;
+  byId("logout").hidden = !state.session;
   byId("demonstration").hidden = !state.model.demonstration;
   setText(byId("source"), state.source);
   setText(byId("version"), `edge-asc ${state.version}`);
