@@ -164,6 +164,7 @@ def modules_named_in_strings(path: Path) -> list[str]:
         (("ai_edge_litert.schema_py_generated",), "edge_asc.export.flatbuffer"),
         (("sounddevice",), "edge_asc.sources.portaudio"),
         (("cryptography",), "edge_asc.signature"),
+        (("paho",), "edge_asc.sinks.mqtt"),
     ],
 )
 def test_a_package_that_may_be_missing_has_one_importer(
