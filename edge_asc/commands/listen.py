@@ -11,6 +11,7 @@ import click
 
 from edge_asc.commands.decision_options import check_decisions, decision_options, make_judgement
 from edge_asc.commands.file_options import check_files, check_logs
+from edge_asc.commands.mqtt_options import check_mqtt
 from edge_asc.commands.options import (
     DEMONSTRATION_NOTE,
     city_option,
@@ -241,6 +242,7 @@ def _check_options(ctx: click.Context, options: dict[str, Any]) -> None:
     _check_source(ctx, options)
     check_decisions(ctx, options)
     check_files(ctx, options)
+    check_mqtt(ctx, options)
 
 
 def _check_source(ctx: click.Context, options: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_asc.commands.file_options import file_options, open_files
+from edge_asc.commands.mqtt_options import mqtt_options, open_mqtt
 from edge_asc.commands.options import Command
 
 if TYPE_CHECKING:
@@ -39,7 +40,10 @@ class Listening:
 
 Opener = Callable[[dict[str, Any], Listening], "list[Output]"]
 
-_KINDS: tuple[tuple[Callable[[Any], Any], Opener], ...] = ((file_options, open_files),)
+_KINDS: tuple[tuple[Callable[[Any], Any], Opener], ...] = (
+    (file_options, open_files),
+    (mqtt_options, open_mqtt),
+)
 
 
 def output_options(command: Command) -> Command:
