@@ -91,17 +91,19 @@ class MqttOutput:
         self._sent: Sent = {}
         self._states: dict[str, str] = {}
         self._told: dict[str, str] = {}
-        self._told_at = 0
-        """The connection that `_told` was told to"""
+        self._connection = 0
+        """The one at which `_told` and `_sent` were published"""
 
     def write(self, message: Message) -> None:
         """Publish `message`. Raises OutputUnavailableError, or OutputError if it is refused.
 
-        Offered again, it is only waited for: paho sends again what was not acknowledged.
+        Offered again at the same connection, it is not published again, but only waited for.
         """
         connection = self._link.await_connection()
+        if connection != self._connection:  # the broker may have lost what it was told
+            self._connection, self._offered, self._told = connection, None, {}
         if message is not self._offered:
-            self._sent = self._publish(message, connection)
+            self._sent = self._publish(message)
             self._offered = message
         refusals = self._link.await_answers(self._sent)
         self._offered = None
@@ -112,9 +114,7 @@ class MqttOutput:
         """Disconnect; the broker then publishes the last will."""
         self._link.close()
 
-    def _publish(self, message: Message, connection: int) -> Sent:
-        if connection != self._told_at:  # the broker may have lost what it was told
-            self._told, self._told_at = {}, connection
+    def _publish(self, message: Message) -> Sent:
         self._states.update(states_of(message))
         now = {} if self._newer_waits() else self._states
         news = {state: text for state, text in now.items() if self._told.get(state) != text}
@@ -126,7 +126,10 @@ class MqttOutput:
 
 
 class _Link:
-    """A connection that is made anew for ever. paho's thread calls back, the lane's calls."""
+    """A connection that is made anew for ever, and each time begins without what was sent before.
+
+    paho's thread calls back, the lane's thread calls.
+    """
 
     def __init__(
         self,
@@ -243,6 +246,8 @@ class _Link:
             self._disconnect()
         else:
             how = SubscribeOptions(noLocal=True, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+            client.drop_out_messages()  # what matters of them is published again
+            self._announced.clear()
             client.subscribe([(topic, how) for topic in self._followed])
             self._announce()
             with self._changed:
