@@ -28,6 +28,7 @@ class Signals:
 
     def __init__(self) -> None:
         self.terminated = False
+        self.quit_asked = False
         self.reload_asked = False
         self._waiting = False
 
@@ -44,6 +45,12 @@ class Signals:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def quit(self) -> None:
+        """End listening as Ctrl-C does, because somebody asks for it; from any thread."""
+        if not self.quit_asked:
+            self.quit_asked = True
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     def _terminate(self, number: int, _: FrameType | None) -> None:
         self.terminated = True

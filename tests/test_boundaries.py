@@ -165,6 +165,7 @@ def modules_named_in_strings(path: Path) -> list[str]:
         (("sounddevice",), "edge_asc.sources.portaudio"),
         (("cryptography",), "edge_asc.signature"),
         (("paho",), "edge_asc.sinks.mqtt"),
+        (("rich",), "edge_asc.sinks.live_view"),
     ],
 )
 def test_a_package_that_may_be_missing_has_one_importer(

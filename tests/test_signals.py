@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
@@ -21,6 +23,7 @@ class Source:
     """Sends itself a signal before the chunk of a number."""
 
     name = description = "test source"
+    trouble = ""
     live = True
 
     def __init__(self, number: int, before_chunk: int) -> None:
@@ -100,6 +103,28 @@ def test_a_program_that_hangs_after_sigterm_ends_all_the_same(
         os.kill(os.getpid(), signal.SIGTERM)
     assert last_resorts == [(PATIENCE_S, os._exit, [0])]
     assert PATIENCE_S < 1
+
+
+def pause_after(waiting: threading.Event) -> None:
+    waiting.set()
+    time.sleep(60)
+
+
+def test_somebody_may_ask_for_the_end_from_any_thread() -> None:
+    signals = Signals()
+
+    def ask() -> None:
+        waiting.wait()
+        signals.quit()
+
+    waiting, asking = threading.Event(), threading.Thread(target=ask)
+    asking.start()
+    with pytest.raises(KeyboardInterrupt):
+        pause_after(waiting)
+    asking.join()
+    signals.quit()  # asked again, nothing more happens
+    assert signals.quit_asked
+    assert not signals.terminated
 
 
 def test_a_reload_while_nothing_is_heard_comes_at_once() -> None:

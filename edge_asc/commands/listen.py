@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import click
 
 from edge_asc.commands.decision_options import check_decisions, decision_options, make_judgement
 from edge_asc.commands.file_options import check_files, check_logs
+from edge_asc.commands.live import Foreground
 from edge_asc.commands.mqtt_options import check_mqtt
 from edge_asc.commands.options import (
     DEMONSTRATION_NOTE,
@@ -107,13 +109,13 @@ def listen_to_source(ctx: click.Context, /, **options: Any) -> None:  # noqa: AN
                 manager.reloading()
                 run = run.reloaded(ctx)
         except KeyboardInterrupt:  # before there was anything to hear
-            if signals.terminated:
+            if signals.terminated or signals.quit_asked:
                 return
             raise
         line.say(describe(summary))
         manager.stopping()
     _flush_stdout(run.num_unwritten)
-    if summary.interrupted and not signals.terminated:
+    if summary.interrupted and not (signals.terminated or signals.quit_asked):
         ctx.exit(130)
 
 
@@ -149,23 +151,32 @@ class _Run:
         self.num_unwritten = 0
         """Messages that a full disk kept from standard output"""
 
+        self.paused = False
+        """Whether somebody paused it, which outlasts a reload"""
     def listen(self) -> ListenSummary:
         from edge_asc.clock import clock_doubt
+        with ExitStack() as stack:
+            return self._listen(Foreground(self._line, self._signals.quit, stack))
+
+    def _listen(self, foreground: Foreground) -> ListenSummary:
         from edge_asc.context import SceneContext
         from edge_asc.listen import listen
         from edge_asc.outputs import FLUSH_S, FLUSH_WHEN_TERMINATED_S, Outputs
         from edge_asc.vitals import Vitals
+        from edge_asc.pause import PausableSource
 
         options = self._options
         context = SceneContext(options["city"], options["local_time"])
-        source, manifest = self._open_source(), self._classifier.manifest
+        opened, manifest = self._open_source(), self._classifier.manifest
         judgement = make_judgement(self._classifier, options)
-        _introduce(source, self._classifier, context, self._line)
-        wall_clock = source.live or context.local_time is not None
-        vitals = Vitals(source.name, manifest.name, live=source.live)
-        listening = Listening(source, manifest, vitals, wall_clock, self._say)
-        opened = open_outputs(options, listening)
-        outputs = Outputs(opened, say=self._say, patient=not source.live)
+        _introduce(opened, self._classifier, context, self._line)
+        wall_clock = opened.live or context.local_time is not None
+        vitals = Vitals(opened.name, manifest.name, live=opened.live)
+        source = PausableSource(opened, vitals)
+        if self.paused:
+            source.pause()
+        listening = Listening(source, manifest, vitals, wall_clock, self._say, foreground)
+        outputs = Outputs(open_outputs(options, listening), say=self._say, patient=not source.live)
         self._manager.ready()
         try:
             return listen(
@@ -184,6 +195,7 @@ class _Run:
             )
         finally:
             outputs.close(FLUSH_WHEN_TERMINATED_S if self._signals.terminated else FLUSH_S)
+            self.paused = source.paused
             self.num_unwritten += outputs.num_unwritten
 
     def reloaded(self, ctx: click.Context) -> _Run:
@@ -191,7 +203,7 @@ class _Run:
         try:
             newest = reparse(ctx)
             _check_options(newest, newest.params)
-            return _Run(newest.params, self._line, self._manager, self._signals)
+            run = _Run(newest.params, self._line, self._manager, self._signals)
         except (click.ClickException, EdgeAscError) as error:
             if isinstance(error, click.BadParameter):
                 name_origin(error)
@@ -200,6 +212,8 @@ class _Run:
             self._classifier.begin_at(0.0)
             return self
 
+        run.paused = self.paused
+        return run
     def _open_source(self) -> AudioSource:
         from edge_asc.sources import RawFormat, open_source
 

@@ -152,6 +152,7 @@ def packages(extra: str) -> Iterator[None]:
         what = {
             "train": "training",
             "export": "export",
+            "live": "terminal view",
             "metrics": "metrics",
             "mqtt": "MQTT",
             "web": "web page",

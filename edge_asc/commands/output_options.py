@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_asc.commands.file_options import file_options, open_files
+from edge_asc.commands.live import Foreground, open_live
 from edge_asc.commands.mqtt_options import mqtt_options, open_mqtt
 from edge_asc.commands.options import Command
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from edge_asc.manifest import Manifest
     from edge_asc.outputs import Output
     from edge_asc.sinks import Sink
-    from edge_asc.sources import AudioSource
+    from edge_asc.pause import PausableSource
     from edge_asc.vitals import Vitals
 
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 class Listening:
     """What an output may have to know of the run that it serves."""
 
-    source: AudioSource
+    source: PausableSource
     manifest: Manifest
     vitals: Vitals
     wall_clock: bool
@@ -37,6 +38,7 @@ class Listening:
     say: Callable[[str], None]
     """A note for the user, from any thread"""
 
+    foreground: Foreground
 
 Opener = Callable[[dict[str, Any], Listening], "list[Output]"]
 
@@ -62,7 +64,7 @@ def output_options(command: Command) -> Command:
     output_format = click.option(
         "--format",
         "output_format",
-        type=click.Choice(["text", "json", "csv", "none"]),
+        type=click.Choice(["text", "live", "json", "csv", "none"]),
         default="text",
         show_default=True,
         help="Form of what standard output is told.",
@@ -94,6 +96,8 @@ def _open_main(options: dict[str, Any], listening: Listening) -> list[Output]:
         return []
     if options["output_format"] == "json":
         sink = JsonLines(sys.stdout)
+    if options["output_format"] == "live" and (view := open_live(options, listening)):
+        return [view]
     elif options["output_format"] == "csv":
         sink = CsvLines(sys.stdout, stream_form(listening.manifest.scenes))
     else:
