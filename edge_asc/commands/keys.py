@@ -41,7 +41,7 @@ class Screen(Protocol):
 class Keyboard:
     """The keys of a terminal, while they are taken each by itself and unseen (cbreak mode).
 
-    Ctrl-C and Ctrl-Z mean what they always mean.
+    Ctrl-C and Ctrl-Z mean what they always mean; Ctrl-S does not stop what is drawn.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -65,14 +65,20 @@ class Keyboard:
 
     def take(self) -> None:
         """Keys come one by one from now on. In the background this stops the process (SIGTTOU)."""
-        _patient(lambda: tty.setcbreak(self._descriptor, termios.TCSANOW))
+        modes = list(self._before)
+        modes[tty.IFLAG] &= ~termios.IXON
+        modes[tty.LFLAG] &= ~(termios.ECHO | termios.ICANON)
+        modes[tty.CC] = list(modes[tty.CC])
+        modes[tty.CC][termios.VMIN], modes[tty.CC][termios.VTIME] = 1, 0
+        self._set(modes)
 
     def give_back(self) -> None:
         """Everything as it was before; nothing if the terminal is gone."""
         with contextlib.suppress(OSError):
-            _patient(lambda: termios.tcsetattr(self._descriptor, termios.TCSANOW, self._before))
-            # What Ctrl-S held would hold up the end of the program.
-            _patient(lambda: termios.tcflow(self._descriptor, termios.TCOON))
+            self._set(self._before)
+
+    def _set(self, modes: list[Any]) -> None:
+        _patient(lambda: termios.tcsetattr(self._descriptor, termios.TCSANOW, modes))
 
     def read(self, pressed: Callable[[str], None]) -> None:
         """Call `pressed` with each character, until `stop`, or until the terminal is gone."""
