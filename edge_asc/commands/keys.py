@@ -28,6 +28,9 @@ _SEQUENCE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|O.|)")
 """What arrows and function keys send (ECMA-48, 5.4); its letters are no keys."""
 
 
+Handler = Callable[[int, FrameType | None], None]
+
+
 class Screen(Protocol):
     """What is drawn on the terminal."""
 
@@ -124,11 +127,12 @@ class BorrowedTerminal:
         atexit.register(self._give_back)
         self._reader.start()
         try:
-            self._catch(signal.SIGTSTP, self._suspend)
-            self._catch(signal.SIGHUP, self._die)
-            self._catch(signal.SIGQUIT, self._die)
-            self._handlers[signal.SIGCONT] = signal.signal(signal.SIGCONT, self._resume)
-            self._handlers[signal.SIGTERM] = signal.signal(signal.SIGTERM, self._terminate)
+            if callable(signal.getsignal(signal.SIGTERM)):
+                self._handle(signal.SIGTERM, self._terminate)
+            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+                self._handle_default(number, self._die)
+            self._handle_default(signal.SIGTSTP, self._suspend)
+            self._handle(signal.SIGCONT, self._resume)
             self._take()
         except BaseException:
             self.__exit__()
@@ -161,10 +165,13 @@ class BorrowedTerminal:
             self._keyboard.give_back()
         self._screen.give_back()
 
-    def _catch(self, number: int, handler: Callable[[int, FrameType | None], None]) -> None:
-        """Handle a signal, unless it is ignored or means something else here."""
+    def _handle(self, number: int, handler: Handler) -> None:
+        self._handlers[number] = signal.signal(number, handler)
+
+    def _handle_default(self, number: int, handler: Handler) -> None:
+        """Unless the signal is ignored, or means something else here."""
         if signal.getsignal(number) is signal.SIG_DFL:
-            self._handlers[number] = signal.signal(number, handler)
+            self._handle(number, handler)
 
     def _suspend(self, number: int, _: FrameType | None) -> None:
         self._give_back()
@@ -185,13 +192,10 @@ class BorrowedTerminal:
         signal.raise_signal(number)
 
     def _terminate(self, number: int, frame: FrameType | None) -> None:
-        before = self._handlers[number]
-        if not callable(before):
-            self._die(number, frame)
         last_resort = threading.Timer(TERMINATED_S, self._give_back)
         last_resort.daemon = True
         last_resort.start()
-        before(number, frame)
+        self._handlers[number](number, frame)
 
 
 def _patient(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - what `call` returns

@@ -13,9 +13,6 @@ from edge_asc.sinks.live_past import Past
 from edge_asc.sinks.live_state import Snapshot
 from edge_asc.sinks.live_text import Glyphs, Line, clip
 
-LEAST_COLUMNS, LEAST_ROWS = 40, 10
-"""A smaller terminal is drawn into as well as it goes"""
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:

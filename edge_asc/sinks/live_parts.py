@@ -59,14 +59,11 @@ def warning(snapshot: Snapshot, width: int, glyphs: Glyphs) -> Line:
 
 def bars(snapshot: Snapshot, width: int, count: int, glyphs: Glyphs) -> list[Line]:
     """Belief in each scene, with a mark for what this window alone says; the `count` likeliest."""
-    scenes, report = snapshot.about.scenes, snapshot.report
-    belief, own = _shares(snapshot)
-    decided = None if report is None or report.decision is None else report.decision.scene
+    scenes = snapshot.about.scenes
+    belief, own, decided = _shares(snapshot)
     shown = sorted(range(len(scenes)), key=lambda index: -belief[index])[:count]
     letters = scene_letters(scenes)
     name_cells = min(max(map(num_cells, scenes)), max(8, width // 4))
-    both = own is not None and width >= WIDE
-    bar_cells = max(1, width - name_cells - (20 if both else 12))
     lines = []
     for index in sorted(shown):
         scene, colour = scenes[index], scene_colour(index)
@@ -76,27 +73,37 @@ def bars(snapshot: Snapshot, width: int, count: int, glyphs: Glyphs) -> list[Lin
             (f"{letters[scene]} ", f"bold {colour}"),
             (pad(printable(display_name(scene)), name_cells, glyphs) + " ", style),
         ]
-        if own is None:
-            line.append((bar(belief[index], bar_cells, glyphs), colour))
-        else:
-            line += marked_bar(belief[index], own[index], bar_cells, colour, "#000000", glyphs)
-        line.append((f" {percent(belief[index]):>5}", style))
-        if own is not None and both:
-            line.append((f" {glyphs.mark}{percent(own[index]):>5}", "dim"))
+        room = width - length(line)
+        if own is not None:
+            line += _both(belief[index], own[index], room, width >= WIDE, style, colour, glyphs)
+        elif snapshot.report is not None:
+            line.append((bar(belief[index], max(1, room - 6), glyphs), colour))
+            line.append((f" {percent(belief[index]):>5}", style))
         lines.append(line)
     return lines
 
 
-def _shares(snapshot: Snapshot) -> tuple[list[float], list[float] | None]:
-    """Belief in each scene, and the window's own probabilities, None where nothing is decided."""
+def _shares(snapshot: Snapshot) -> tuple[list[float], list[float] | None, str | None]:
+    """Belief in each scene; the window's own probabilities, None where nothing is decided by them;
+    the decided scene.
+    """
     report = snapshot.report
     if report is None:
-        nothing = [0.0] * len(snapshot.about.scenes)
-        return nothing, nothing
+        return [0.0] * len(snapshot.about.scenes), None, None
     own = [float(share) for share in report.estimate.probabilities]
     if report.decision is None:
-        return own, None
-    return [float(share) for share in report.decision.belief], own
+        return own, None, None
+    return [float(share) for share in report.decision.belief], own, report.decision.scene
+
+
+def _both(
+    belief: float, own: float, room: int, numbers: bool, style: str, colour: str, glyphs: Glyphs
+) -> Line:
+    """Bar and mark with the number of the bar, and that of the mark if there is room for both."""
+    cells = max(1, room - (14 if numbers else 6))
+    line = marked_bar(belief, own, cells, colour, "#000000", glyphs)
+    line.append((f" {percent(belief):>5}", style))
+    return [*line, (f" {glyphs.mark}{percent(own):>5}", "dim")] if numbers else line
 
 
 def legend(width: int, glyphs: Glyphs) -> Line:

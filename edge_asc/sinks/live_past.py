@@ -11,7 +11,7 @@ from edge_asc.sinks.console import duration
 from edge_asc.sinks.live_state import Moment
 from edge_asc.sinks.live_text import Glyphs, Line, Span, chart, joined
 
-COLUMN_S = (1, 2, 5, 10, 20, 50)
+COLUMN_S = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30)
 """Seconds a column, chosen so that"""
 SPAN_S = 300
 """so much is seen, or all if it is less"""
@@ -37,6 +37,12 @@ _PALETTE = (
 )
 """Light enough for black text on them, dark enough to be seen on white"""
 
+_SPARE = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+"""Letters of scenes that find none in their own name"""
+
+_Kind = tuple[bool, str | None]
+"""Whether sound was lost, and the scene"""
+
 
 def scene_colour(index: int) -> str:
     """The colour of the scene of that number."""
@@ -55,17 +61,11 @@ def scene_letters(scenes: Sequence[str]) -> dict[str, str]:
     return letters
 
 
-_SPARE = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-
-
 def level_share(level_dbfs: float) -> float:
     """Where a level is on the scale, from 0 to 1; 0 for digital silence."""
     if level_dbfs == -math.inf:
         return 0.0
     return min(1.0, max(0.0, (level_dbfs - QUIET_DBFS) / (LOUD_DBFS - QUIET_DBFS)))
-
-
-_Kind = tuple[bool, "str | None"]
 
 
 class Past:

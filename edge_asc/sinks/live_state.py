@@ -63,8 +63,10 @@ class Snapshot:
     state: State
     state_s: int
     """So many whole seconds there has been no sound, or a pause; else 0"""
+    num_messages: int
+    """How many there were: `report` and `past` are others with another number"""
     report: Report | None = field(compare=False)
-    """The newest, as long as it tells of what is heard now; `past` changes with it"""
+    """The newest, as long as it tells of what is heard now"""
     progress: str
     """How far a window is that is not yet full"""
     trouble: str
@@ -76,7 +78,7 @@ class Snapshot:
     cause: str
     """Of the last gap"""
     outputs: tuple[OutputState, ...]
-    past: tuple[Moment, ...]
+    past: tuple[Moment, ...] = field(compare=False)
     notes: tuple[tuple[datetime, str], ...]
 
     @property
@@ -98,18 +100,19 @@ class LiveState:
         self._about, self._vitals = about, vitals
         self._now, self._elapsed_s = now, elapsed_s
         self._lock = threading.Lock()
+        self._num_messages = 0
         self._report: Report | None = None
         self._cause = ""
         self._past: deque[Moment] = deque()
         self._state: State = "starting"
         self._state_since_s = elapsed_s()
-        # These two are written without the lock: a signal may interrupt whoever writes them.
-        self._notes: deque[tuple[datetime, str]] = deque(maxlen=NOTES_KEPT)
+        # These two are replaced without the lock: a signal may interrupt whoever does it.
+        self._notes: tuple[tuple[datetime, str], ...] = ()
         self._progress = ""
 
     def note(self, text: str) -> None:
-        """Something the user should read."""
-        self._notes.append((self._now(), text))
+        """Something the user should read; from one thread at a time."""
+        self._notes = (*self._notes, (self._now(), text))[-NOTES_KEPT:]
 
     def show(self, progress: str) -> None:
         """How far the first window is; "" when it is full."""
@@ -118,6 +121,7 @@ class LiveState:
     def write(self, message: Message) -> None:
         """Take in a message."""
         with self._lock:
+            self._num_messages += 1
             if isinstance(message, Report):
                 self._report = message
                 self._remember(_moment(message))
@@ -134,11 +138,12 @@ class LiveState:
         if state != self._state:
             self._state, self._state_since_s = state, now_s
         with self._lock:
-            report, past = self._report, tuple(self._past)
+            number, report, past = self._num_messages, self._report, tuple(self._past)
         return Snapshot(
             self._about,
             state,
             int(now_s - self._state_since_s) if state in ("no sound", "paused") else 0,
+            number,
             report,
             self._progress,
             vitals.trouble(),
@@ -150,7 +155,7 @@ class LiveState:
             self._cause,
             tuple(output for output in vitals.outputs() if output.name != TERMINAL),
             past,
-            tuple(self._notes),
+            self._notes,
         )
 
     def _remember(self, moment: Moment) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any, cast
@@ -51,6 +52,19 @@ def test_plain_lines_and_one_word_why(
     assert live.stdout == text.stdout != ""
     notes = live.stderr.splitlines()
     assert [note for note in notes if note not in text.stderr.splitlines()] == [NOT_A_TERMINAL]
+
+
+def test_other_forms_do_not_load_it(write_wav: Any, rng: Any) -> None:
+    path = write_wav(rng.uniform(-1, 1, 4 * 44_100))
+    program = (
+        "import sys\n"
+        "from edge_asc.cli import main\n"
+        f"main(['listen', '--source', {str(path)!r}, '--fast'], standalone_mode=False)\n"
+        "print(*[name for name in sys.modules if name.startswith(('rich', 'edge_asc.sinks.live'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == ""
 
 
 def test_without_rich_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,7 @@ SNAPSHOT = Snapshot(
     about=ABOUT,
     state="listening",
     state_s=70,
+    num_messages=57,
     report=REPORT,
     progress="",
     trouble="",

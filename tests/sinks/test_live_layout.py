@@ -65,9 +65,9 @@ NARROW_ASCII = """\
    A airport    |#                  10 %
  > S shopping ~ ####|#########      75 %
    b bar        ##           |      10 %
- sure                        ====== ++++
- scene                     ..b-----xS---
-        2 min 40 s ago               now
+ sure                ==========  +++++++
+ scene            ...b---------xxS------
+        1 min 36 s ago               now
  level  [##########    |  ] -31.2 dBFS
  * listening - 1 gap, 3 s lost
  * web page  failing, 5 lost: disk full
@@ -221,6 +221,12 @@ def test_what_is_decided_is_told_without_colours() -> None:
     undecided = report(65.0, None, 0.25, 0.25, 0.25, 0.25)
     assert not any("▶" in line for line in drawn(80, 24, report=undecided))
     assert any(line.startswith(" ▶ S shopping mall") for line in drawn(80, 24))
+
+
+def test_before_the_first_window_is_full_there_are_only_names() -> None:
+    assert drawn(80, 24, report=None)[4:8] == [
+        *("   B bus", "   A airport", "   S shopping mall", "   b bar"),
+    ]
 
 
 def test_raw_probabilities_have_no_mark_and_no_legend() -> None:

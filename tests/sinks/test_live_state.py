@@ -86,8 +86,10 @@ def test_equal_pictures_are_equal_though_time_passes() -> None:
     run.now_s += 5.0
     run.vitals.heard_s = 0.9
     assert run.state.snapshot() == first
+    run.state.write(SceneChange(None, 66.0, 66.0, None, None, "walk.wav"))
+    second = run.state.snapshot()
     run.state.write(report(66.0, "bus", 1.0, 0.0, 0.0, 0.0))
-    assert run.state.snapshot() != first
+    assert first != second != run.state.snapshot()
 
 
 def test_the_last_notes_and_what_is_going_on() -> None:
