@@ -150,20 +150,20 @@ class _Run:
         check_logs(options, self._classifier.manifest)
         self.num_unwritten = 0
         """Messages that a full disk kept from standard output"""
-
         self.paused = False
         """Whether somebody paused it, which outlasts a reload"""
+
     def listen(self) -> ListenSummary:
-        from edge_asc.clock import clock_doubt
         with ExitStack() as stack:
             return self._listen(Foreground(self._line, self._signals.quit, stack))
 
     def _listen(self, foreground: Foreground) -> ListenSummary:
+        from edge_asc.clock import clock_doubt
         from edge_asc.context import SceneContext
         from edge_asc.listen import listen
         from edge_asc.outputs import FLUSH_S, FLUSH_WHEN_TERMINATED_S, Outputs
-        from edge_asc.vitals import Vitals
         from edge_asc.pause import PausableSource
+        from edge_asc.vitals import Vitals
 
         options = self._options
         context = SceneContext(options["city"], options["local_time"])
@@ -194,8 +194,8 @@ class _Run:
                 doubt=(lambda: None) if options["trust_clock"] else clock_doubt,
             )
         finally:
-            outputs.close(FLUSH_WHEN_TERMINATED_S if self._signals.terminated else FLUSH_S)
             self.paused = source.paused
+            outputs.close(FLUSH_WHEN_TERMINATED_S if self._signals.terminated else FLUSH_S)
             self.num_unwritten += outputs.num_unwritten
 
     def reloaded(self, ctx: click.Context) -> _Run:
@@ -211,9 +211,9 @@ class _Run:
             self._line.say(f"not reloaded, listening goes on as before: {text}")
             self._classifier.begin_at(0.0)
             return self
-
         run.paused = self.paused
         return run
+
     def _open_source(self) -> AudioSource:
         from edge_asc.sources import RawFormat, open_source
 

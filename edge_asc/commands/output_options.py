@@ -21,8 +21,8 @@ from edge_asc.commands.options import Command
 if TYPE_CHECKING:
     from edge_asc.manifest import Manifest
     from edge_asc.outputs import Output
-    from edge_asc.sinks import Sink
     from edge_asc.pause import PausableSource
+    from edge_asc.sinks import Sink
     from edge_asc.vitals import Vitals
 
 
@@ -37,8 +37,8 @@ class Listening:
     """Whether the time of day is known at which the sound is, or would be, heard"""
     say: Callable[[str], None]
     """A note for the user, from any thread"""
-
     foreground: Foreground
+
 
 Opener = Callable[[dict[str, Any], Listening], "list[Output]"]
 
@@ -94,10 +94,10 @@ def _open_main(options: dict[str, Any], listening: Listening) -> list[Output]:
     sink: Sink
     if options["output_format"] == "none":
         return []
-    if options["output_format"] == "json":
-        sink = JsonLines(sys.stdout)
     if options["output_format"] == "live" and (view := open_live(options, listening)):
         return [view]
+    if options["output_format"] == "json":
+        sink = JsonLines(sys.stdout)
     elif options["output_format"] == "csv":
         sink = CsvLines(sys.stdout, stream_form(listening.manifest.scenes))
     else:
