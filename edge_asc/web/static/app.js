@@ -4,13 +4,13 @@ import { History } from "./chart.js";
 import { byId, setText } from "./dom.js";
 import { Feed, fetchJson } from "./feed.js";
 import { showListener, showModel } from "./listener.js";
-import { sceneNames, showNow } from "./now.js";
+import { showNow } from "./now.js";
 
 const HISTORY_EVERY_MS = 60_000;
 const HISTORY_SOON_MS = 1_500;
 
-/** Estimates come every second; after so long without a message it is said. */
-const SILENT_S = 15;
+/** A full window gives an estimate, then each second one: so much later silence is told. */
+const SILENT_AFTER_WINDOW_S = 5;
 
 const KEPT = {
   memory: "The listener keeps it in memory, until it is stopped.",
@@ -18,7 +18,8 @@ const KEPT = {
 };
 
 const heard = {
-  connected: false,
+  /** "connecting", "live" or "lost" */
+  connection: "connecting",
   version: null,
   live: true,
   model: null,
@@ -30,7 +31,7 @@ const heard = {
   /** Gaps that the newest health does not count yet */
   gapsSince: [],
   lastGap: null,
-  /** When the newest message came */
+  /** When the newest message about sound came */
   cameMs: Date.now(),
 };
 
@@ -47,7 +48,7 @@ function begin(state) {
   }
   const { estimate, event, gap, health } = state.latest;
   Object.assign(heard, {
-    connected: true,
+    connection: "live",
     version: state.version,
     live: state.live,
     model: state.model,
@@ -70,13 +71,13 @@ function begin(state) {
 }
 
 function hear(message) {
-  heard.cameMs = Date.now();
+  if (message.type !== "health") heard.cameMs = Date.now();
   TAKERS[message.type](message);
   show();
 }
 
 function lost() {
-  heard.connected = false;
+  heard.connection = "lost";
   show();
 }
 
@@ -111,15 +112,24 @@ function uncounted(gaps, health) {
   return gaps.filter((gap) => gap.end_s > told_s + 0.01);
 }
 
+const CONNECTIONS = {
+  connecting: "connecting",
+  live: "live",
+  lost: "connection lost, trying again",
+};
+
 function show() {
-  const { connected } = heard;
-  byId("connection").dataset.state = connected ? "live" : "lost";
-  setText(byId("connection-text"), connected ? "live" : "connection lost, trying again");
+  const { connection, model } = heard;
+  byId("connection").dataset.state = connection;
+  setText(byId("connection-text"), CONNECTIONS[connection]);
+  if (!model) return;
   const silent_s = (Date.now() - heard.cameMs) / 1000;
-  const { title, belief } = showNow(heard, silent_s > SILENT_S ? silent_s : null);
+  const isUsual = silent_s < model.window_s + SILENT_AFTER_WINDOW_S;
+  const { title, belief } = showNow(heard, isUsual ? null : silent_s);
   showListener(heard);
-  document.title = `${connected ? title : "No connection"} · edge-asc`;
-  announce(connected ? title : "Connection lost", connected ? belief : "–");
+  const isLive = connection === "live";
+  document.title = `${isLive ? title : "No connection"} · edge-asc`;
+  announce(isLive ? title : "Connection lost", isLive ? belief : "–");
 }
 
 /** Tells screen readers of another scene or state; not of each second. */
@@ -144,7 +154,7 @@ async function showHistory() {
   } catch {
     return; // the old picture stays; the next one comes with a connection, or in a minute
   }
-  history.show(answer, sceneNames(heard));
+  history.show(answer);
 }
 
 byId("hours").addEventListener("change", () => {

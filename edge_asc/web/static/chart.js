@@ -15,11 +15,11 @@ import {
 
 const MINUTE_MS = 60_000;
 const TICK_STEPS = [10, 30, 60, 180, 360, 720, 1440];
-const TICK_PX = 56;
+const TICK_PX = 50;
 const NARROW_PX = 560;
-const LANE_PX = 20;
-const BAND_PX = 11;
-const LEVEL_PX = 56;
+const LANE_PX = 18;
+const BAND_PX = 10;
+const LEVEL_PX = 48;
 const LEVEL_SPACE_PX = 14;
 const AXIS_PX = 26;
 const RIGHT_PX = 10;
@@ -46,9 +46,9 @@ export class History {
     this.#box.addEventListener("pointerdown", (event) => this.#pointAt(event));
   }
 
-  /** What /api/history answers, and the scenes in the order of their rows. */
-  show(answer, scenes) {
-    const day = toDay(answer, scenes);
+  /** `answer`: what /api/history says. */
+  show(answer) {
+    const day = toDay(answer);
     this.#day = day;
     this.#draw();
     this.#point();
@@ -101,7 +101,7 @@ export class History {
 }
 
 /** {scenes, spans, gaps, points, startMs, endMs}, with times in milliseconds since 1970. */
-function toDay({ since, until, spans, gaps, points }, scenes) {
+function toDay({ scenes, since, until, spans, gaps, points }) {
   const stretch = (one) => ({ ...one, startMs: toMs(one.start), endMs: toMs(one.end) });
   return {
     scenes,
@@ -113,7 +113,7 @@ function toDay({ since, until, spans, gaps, points }, scenes) {
   };
 }
 
-/** Where everything lies: {left, plotWidth, x(), laneY(), levelY, axisY, height, ...}, in pixels. */
+/** Where everything lies, in pixels: {day, rows, left, plotWidth, levelY, axisY, height, x()}. */
 function layOut(day, width) {
   const left = width < NARROW_PX ? 108 : 136;
   const plotWidth = width - left - RIGHT_PX;
@@ -151,11 +151,13 @@ function laneName(scene) {
 /** Lines at round times of the day, as many as there is room for. */
 function times({ day, plotWidth, axisY, x }) {
   const room = plotWidth / TICK_PX;
-  const step = TICK_STEPS.find((minutes) => (day.endMs - day.startMs) / (minutes * MINUTE_MS) <= room);
+  const length = (day.endMs - day.startMs) / MINUTE_MS;
+  const step = TICK_STEPS.find((minutes) => length / minutes <= room);
   const found = [];
   const moment = new Date(day.startMs);
   moment.setHours(moment.getHours(), 0, 0, 0);
-  for (; moment.getTime() <= day.endMs; moment.setMinutes(moment.getMinutes() + Math.min(step, 60))) {
+  const next = () => moment.setMinutes(moment.getMinutes() + Math.min(step, 60));
+  for (; moment.getTime() <= day.endMs; next()) {
     const minutes = 60 * moment.getHours() + moment.getMinutes();
     if (moment.getTime() < day.startMs || minutes % step) continue;
     const place = x(moment.getTime()).toFixed(1);
@@ -170,7 +172,7 @@ function times({ day, plotWidth, axisY, x }) {
 
 function bands({ day, rows, x }) {
   return day.spans.map(({ scene, startMs, endMs }) => {
-    const lane = rows.indexOf(scene) < 0 ? rows.length - 1 : rows.indexOf(scene);
+    const lane = rows.indexOf(scene);
     const [from, to] = [x(startMs), x(endMs)];
     return draw("rect", {
       class: `band ${tone(day.scenes, scene)}`,
@@ -193,10 +195,11 @@ function level({ day, left, plotWidth, levelY, axisY, x }) {
   const y = (dbfs) => axisY - LEVEL_PX * (1 - Math.max(FLOOR_DBFS, Math.min(0, dbfs)) / FLOOR_DBFS);
   const area = [], line = [];
   for (const stretch of stretches(day.points)) {
-    const dots = stretch.map((point) => `${x(point.timeMs).toFixed(1)} ${y(point.level_dbfs).toFixed(1)}`);
-    const [first, last] = [x(stretch[0].timeMs), x(stretch.at(-1).timeMs)];
+    const places = stretch.map(({ timeMs }) => x(timeMs).toFixed(1));
+    const heights = stretch.map(({ level_dbfs }) => y(level_dbfs).toFixed(1));
+    const dots = places.map((place, index) => `${place} ${heights[index]}`);
     line.push(`M${dots.join("L")}`);
-    area.push(`M${first.toFixed(1)} ${axisY}L${dots.join("L")}L${last.toFixed(1)} ${axisY}Z`);
+    area.push(`M${places[0]} ${axisY}L${dots.join("L")}L${places.at(-1)} ${axisY}Z`);
   }
   const scale = [[0, levelY], [FLOOR_DBFS, axisY]].map(([dbfs, place]) => draw("text", {
     class: "tick", x: left - 8, y: place, dy: dbfs ? "0" : "0.7em", "text-anchor": "end",
@@ -231,8 +234,8 @@ function summary({ spans, gaps }) {
   }
   const order = [...total_s].sort(([, one], [, other]) => other - one);
   if (!order.length) return "Nothing has been decided yet.";
-  const shown = order.slice(0, 3).map(([scene, seconds]) => `${sceneName(scene)} ${duration(seconds)}`);
-  const text = `Mostly ${shown.join(", ")}.`;
+  const words = order.map(([scene, seconds]) => `${sceneName(scene)} ${duration(seconds)}`);
+  const text = `Mostly ${words.slice(0, 3).join(", ")}.`;
   if (!gaps.length) return text;
   const lost_s = gaps.reduce((total, gap) => total + gap.lost_s, 0);
   return `${text} ${lostTime(lost_s)} lost in ${count(gaps.length, "gap", "gaps")}.`;
@@ -262,10 +265,12 @@ function tableRows({ spans, gaps, endMs }) {
     const seconds = (one.endMs - one.startMs) / 1000;
     const words = one.words ?? sceneTitle(one.scene);
     const belief = one.words ? "" : percent(one.confidence);
-    const texts = [clock(one.startMs, endMs), clock(one.endMs, endMs), words, duration(seconds), belief];
-    return makeRow(texts, ["", "", "wide", "number", "number"]);
+    const [from, to] = [clock(one.startMs, endMs), clock(one.endMs, endMs)];
+    const cells = [from, to, words, duration(seconds), belief];
+    return makeRow(cells, ["", "", "wide", "number", "number"]);
   });
-  if (all.length > MOST_ROWS) rows.push(lastRow(`${all.length - MOST_ROWS} earlier ones are in the CSV file`));
+  const numLeft = all.length - rows.length;
+  if (numLeft) rows.push(lastRow(`${numLeft} earlier ones are not listed`));
   if (!all.length) rows.push(lastRow("nothing yet"));
   return rows;
 }

@@ -5,6 +5,9 @@ const KINDS = ["estimate", "gap", "event", "health"];
 /** The server gives a sign of life more often; without any the connection is taken for dead. */
 const SILENCE_MS = 40_000;
 
+/** A machine that is gone does not even refuse. */
+const ANSWER_MS = 15_000;
+
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 8_000;
 
@@ -71,9 +74,9 @@ export class Feed {
   }
 }
 
-/** What the server answers. Throws an Error; where nobody is signed in it goes to the sign-in form. */
+/** What the server answers. Throws an Error; where nobody is signed in it goes to the form. */
 export async function fetchJson(path) {
-  const response = await fetch(path, { cache: "no-store" });
+  const response = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) });
   if (response.status === 401) location.replace("/");
   if (!response.ok) throw new Error(`${path}: ${response.status}`);
   return response.json();

@@ -34,13 +34,16 @@ const HOURS = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
 const TIME = new Intl.DateTimeFormat("en-GB", HOURS);
 const WEEKDAY = new Intl.DateTimeFormat("en-GB", { weekday: "short" });
 const DAY_AND_TIME = new Intl.DateTimeFormat("en-GB", { weekday: "short", ...HOURS });
-const DATE_AND_TIME = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", ...HOURS });
+const DATE_AND_TIME = new Intl.DateTimeFormat("en-GB", {
+  day: "numeric", month: "short", ...HOURS,
+});
 const DAY_MS = 86_400_000;
 
 /** The time of day; with the weekday or the date if it is not that of `nowMs`. */
 export function clock(timeMs, nowMs = timeMs) {
   if (!isNumber(timeMs)) return "–";
-  if (new Date(timeMs).toDateString() === new Date(nowMs).toDateString()) return TIME.format(timeMs);
+  const isToday = new Date(timeMs).toDateString() === new Date(nowMs).toDateString();
+  if (isToday) return TIME.format(timeMs);
   const near = Math.abs(nowMs - timeMs) < 6 * DAY_MS;
   return (near ? DAY_AND_TIME : DATE_AND_TIME).format(timeMs);
 }

@@ -28,7 +28,7 @@ export function showListener(heard) {
     "Last gap": gapText(lastGap),
     Heard: duration(health?.heard_s),
     Running: duration(health?.uptime_s),
-    Changes: health ? String(health.num_changes) : "–",
+    "Scene changes": health ? String(health.num_changes) : "–",
     Latency: latency
       ? `${number(latency.median_ms, 0, "ms")}, at most ${number(latency.max_ms, 0, "ms")}` : "–",
     Memory: number(health?.memory_mb, 1, "MB"),
@@ -47,8 +47,9 @@ function gapText(gap) {
 
 function driftText(drift) {
   if (!drift) return "not known for this model";
-  const [level, colour] = [percent(drift.level_outside), percent(drift.colour_outside)];
-  return `level unusual ${level} of the time, colour ${colour}; ${percent(drift.expected)} is usual`;
+  const { level_outside, colour_outside, expected } = drift;
+  return `level unusual ${percent(level_outside)} of the time, colour ${percent(colour_outside)};`
+    + ` ${percent(expected)} is usual`;
 }
 
 let shownOutputs = null;
@@ -62,8 +63,8 @@ function showOutputs(outputs, untold) {
     const why = output.error ? [make("span", "why", output.error)] : [];
     const pill = make("span", "pill bare", make("span", "dot"), output.state);
     pill.dataset.state = output.state;
-    const cells = [make("span", "", name, ...why), pill, String(output.queued), String(output.lost)];
-    return makeRow(cells, ["", "", "number", "number"]);
+    const counts = [String(output.queued), String(output.lost)];
+    return makeRow([make("span", "", name, ...why), pill, ...counts], ["", "", "number", "number"]);
   });
   if (!rows.length) rows.push(rowOf(untold));
   byId("outputs").replaceChildren(...rows);
@@ -88,8 +89,10 @@ export function showModel(model) {
     ...(model.demonstration && { Purpose: "demonstration: not fit to decide anything" }),
   });
   const recall = Object.entries(model.evaluation.pooled?.recall ?? {});
-  byId("recall").replaceChildren(...recall.map(([scene, share]) =>
-    makeRow([sceneTitle(scene), isNumber(share) ? percent(share) : "not testable"], ["", "number"])));
+  byId("recall").replaceChildren(...recall.map(([scene, share]) => {
+    const words = isNumber(share) ? percent(share) : "not testable";
+    return makeRow([sceneTitle(scene), words], ["", "number"]);
+  }));
   byId("recall-details").hidden = !recall.length;
   setText(byId("card"), model.card);
   byId("card-details").hidden = !model.card;

@@ -25,7 +25,7 @@ export function headline({ model, estimate, event, health, over }) {
     return { title, detail: health.trouble || `${words} ${before(over, event)}`, scene: null };
   }
   if (!estimate) {
-    const detail = model && `The first answer comes when ${model.window_s} s have been heard.`;
+    const detail = `The first answer comes when ${model.window_s} s have been heard.`;
     return { title: "Listening", detail, scene: null };
   }
   const { decision, scene } = estimate;
@@ -78,12 +78,13 @@ export function showNow(heard, silent_s) {
   const { title, detail, scene } = headline(heard);
   const { during, since, belief } = facts(heard, scene);
   const scenes = sceneNames(heard);
-  const listens = !(heard.health?.state in SILENT_STATES);
-  const fresh = heard.connected && listens && silent_s === null;
-  const silence = heard.connected && listens && silent_s ? `No news for ${duration(silent_s)}. ` : "";
+  const isLive = heard.connection === "live";
+  const listens = isLive && !(heard.health?.state in SILENT_STATES);
+  const fresh = listens && silent_s === null;
+  const silence = listens && !fresh ? `No news for ${duration(silent_s)}. ` : "";
   byId("now").className = `panel now ${scene === null ? "tone-none" : tone(scenes, scene)}`;
   byId("now").classList.toggle("stale", !fresh);
-  byId("now").classList.toggle("lost", !heard.connected);
+  byId("now").classList.toggle("lost", !isLive);
   setText(byId("scene"), title);
   setText(byId("scene-detail"), silence + detail || "\u00a0");
   setText(byId("scene-for"), during);
@@ -95,9 +96,8 @@ export function showNow(heard, silent_s) {
 }
 
 /** The scenes in the model's order; those of the estimates, if they are of another model. */
-export function sceneNames({ model, estimate }) {
-  if (estimate) return Object.keys(estimate.probabilities);
-  return model?.scenes ?? [];
+function sceneNames({ model, estimate }) {
+  return estimate ? Object.keys(estimate.probabilities) : model.scenes;
 }
 
 let shown = "";
@@ -134,10 +134,11 @@ function barRow(scenes, scene) {
 
 function showLevel(level_dbfs) {
   const meter = byId("level");
-  const shown_dbfs = isNumber(level_dbfs) ? Math.max(FLOOR_DBFS, Math.min(0, level_dbfs)) : FLOOR_DBFS;
-  const text = isNumber(level_dbfs) ? number(level_dbfs, 0, "dBFS") : "–";
+  const isKnown = isNumber(level_dbfs);
+  const shown_dbfs = isKnown ? Math.max(FLOOR_DBFS, Math.min(0, level_dbfs)) : FLOOR_DBFS;
+  const text = number(level_dbfs, 0, "dBFS");
   meter.setAttribute("aria-valuenow", Math.round(shown_dbfs));
-  meter.setAttribute("aria-valuetext", isNumber(level_dbfs) ? text : "not known, or digital silence");
+  meter.setAttribute("aria-valuetext", isKnown ? text : "not known, or digital silence");
   meter.firstElementChild.style.width = `${100 * (1 - shown_dbfs / FLOOR_DBFS)}%`;
   setText(byId("level-value"), text);
 }
