@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import re
 import shlex
 import signal
-import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,60 +22,28 @@ pytest.importorskip("selenium", reason="needs selenium, of the extra dev")
 
 from edge_asc.benchmarks.browser import Browser, find_browser, open_browser
 from edge_asc.benchmarks.listener import LISTEN, Listener
-from edge_asc.classifier import SceneEstimate
-from edge_asc.decision import UNKNOWN_SCENE, Decision
+from edge_asc.decision import UNKNOWN_SCENE
 from edge_asc.messages import Gap, Health, OutputState, PastScene, Report, SceneChange
-from edge_asc.model_file import ModelFile, default_model_path
-from edge_asc.web.http import Address
-from edge_asc.web.opening import open_page
 from edge_asc.web.output import WebOutput
-
-STATIC = Path(__file__).parents[2] / "edge_asc" / "web" / "static"
-SOURCE = "microphone 'USB'"
-TOKEN = "a token of more than sixteen characters"
-HTML = "<img src=x onerror=document.title='hacked'><b>bold</b>"
-MANIFEST = ModelFile.read(default_model_path()).manifest
-SCENES = MANIFEST.scenes
-
-HEALTH = Health(
-    state="listening",
-    trouble="",
-    source=SOURCE,
-    model="default",
-    uptime_s=75.0,
-    heard_s=70.0,
-    lost_s=2.5,
-    num_gaps=2,
-    num_estimates=60,
-    num_changes=3,
-    memory_mb=68.5,
-    outputs=(OutputState("MQTT broker", "waiting", 40, 214, 3, "connection refused"),),
-    time=datetime.now().astimezone(),
+from tests.web.shown_page import (
+    HEALTH,
+    SCENES,
+    SOURCE,
+    change,
+    contrast,
+    expected,
+    free_port,
+    opened,
+    report,
+    served,
+    shown,
+    terms,
+    title,
 )
 
-
-def report(
-    scene: str | None, end_s: float = 75.0, scenes: tuple[str, ...] = SCENES, **values: Any
-) -> Report:
-    """70 % of belief are in the first scene, 20 % in the second; the window alone says 50 and 40.
-
-    `scene` has been decided for 12 s.
-    """
-    alone, belief = (np.full(len(scenes), 0.1 / (len(scenes) - 2), np.float32) for _ in range(2))
-    alone[:2], belief[:2] = (0.5, 0.4), (0.7, 0.2)
-    since_s = None if scene is None else end_s - 12.0
-    estimate = SceneEstimate(scenes, alone, end_s - 10.0, end_s, familiarity=4.0)
-    decision = Decision(scenes, belief, scene, since_s, 4.0)
-    now = datetime.now().astimezone()
-    basic = Report(
-        estimate, SOURCE, "default", True, time=now, decision=decision, level_dbfs=-31.25
-    )
-    return replace(basic, **values)
-
-
-def change(scene: str | None, previous: str, end_s: float = 75.0) -> SceneChange:
-    before = PastScene(previous, 3.0, 63.0, 0.8)
-    return SceneChange(scene, end_s - 12.0, end_s, 0.7, before, SOURCE)
+STATIC = Path(__file__).parents[2] / "edge_asc" / "web" / "static"
+TOKEN = "a token of more than sixteen characters"
+HTML = "<img src=x onerror=document.title='hacked'><b>bold</b>"
 
 
 @pytest.fixture(scope="module")
@@ -92,91 +55,10 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
-@contextmanager
-def served(token: str | None = None, **facts: Any) -> Iterator[tuple[WebOutput, str]]:
-    """The page's output and its address, without a listener behind it."""
-    listening: Any = SimpleNamespace(
-        source=SimpleNamespace(name=SOURCE, live=True),
-        manifest=replace(MANIFEST, **facts),
-        say=lambda text: None,
-    )
-    output = open_page(Address("127.0.0.1", 0), token, listening, None, None)
-    try:
-        yield output, output.name.rpartition(" ")[2]
-    finally:
-        output.close()
-
-
-@contextmanager
-def opened(browser: Browser, url: str) -> Iterator[None]:
-    """The page at `url`, which at the end must not have complained or asked elsewhere."""
-    browser.look(1280, 900)
-    browser.open(url)
-    browser.wait_for_text("connection", "live")
-    try:
-        yield
-        assert not browser.complaints()
-        assert {request.rpartition(":")[0] for request in browser.requests()} <= {
-            "http://127.0.0.1"
-        }
-    finally:
-        browser.driver.get("about:blank")
-
-
 @pytest.fixture
 def page(browser: Browser) -> Iterator[WebOutput]:
     with served() as (output, url), opened(browser, url):
         yield output
-
-
-def terms(browser: Browser, element_id: str) -> dict[str, str]:
-    """A list of terms and what is said of them."""
-    script = """
-        const rows = document.getElementById(arguments[0]).children;
-        return [...rows].map((row) => [...row.children].map((cell) => cell.textContent));
-    """
-    spaced = json.dumps(browser.run(script, element_id), ensure_ascii=False).replace("\u00a0", " ")
-    return dict(json.loads(spaced))
-
-
-def shown(browser: Browser) -> dict[str, Any]:
-    """What the page says at one moment."""
-    script = """
-        const text = (id) => document.getElementById(id).textContent;
-        const cells = (row) => [...row.cells].map((cell) => cell.textContent);
-        const bars = [...document.getElementById("bars").rows].map(cells);
-        return JSON.stringify({
-          scene: text("scene"), during: text("scene-for"), belief: text("scene-belief"),
-          level: text("level-value"), bars: bars.map(([name, , ...shares]) => [name, ...shares]),
-        });
-    """
-    values: dict[str, Any] = json.loads(browser.run(script).replace("\u00a0", " "))
-    return values
-
-
-def percent(share: float) -> str:
-    return f"{math.floor(100 * share + 0.5)} %"
-
-
-def title(scene: str) -> str:
-    return scene.replace("_", " ").capitalize()
-
-
-def expected(estimate: dict[str, Any]) -> dict[str, Any]:
-    """What the page has to say after a line of the JSON stream."""
-    decision = estimate["decision"]
-    during_s = math.floor(estimate["end_s"] - decision["since_s"] + 0.5)
-    minutes = f"{during_s // 60} min " if during_s >= 60 else ""
-    return {
-        "scene": title(decision["scene"]),
-        "during": f"{minutes}{during_s % 60} s",
-        "belief": percent(decision["confidence"]),
-        "level": f"{estimate['level_dbfs']:.0f} dBFS".replace("-", "−"),
-        "bars": [
-            [title(scene), percent(decision["probabilities"][scene]), percent(alone)]
-            for scene, alone in estimate["probabilities"].items()
-        ],
-    }
 
 
 def test_the_scene_and_all_that_goes_with_it_is_shown(browser: Browser, page: WebOutput) -> None:
@@ -381,21 +263,6 @@ def test_only_another_scene_is_announced(browser: Browser, page: WebOutput) -> N
     assert browser.run("return document.querySelectorAll('[aria-live]').length") == 1
 
 
-def contrast(one: str, other: str) -> float:
-    """Of two colours "#rrggbb", as WCAG 2.2 defines it."""
-
-    def luminance(colour: str) -> float:
-        digits = colour * 2 if len(colour) == 3 else colour
-        parts = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
-        linear = [
-            part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
-        ]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    lighter, darker = sorted((luminance(one[1:]), luminance(other[1:])), reverse=True)
-    return (lighter + 0.05) / (darker + 0.05)
-
-
 def test_colours_have_contrast_in_light_and_in_dark(browser: Browser, page: WebOutput) -> None:
     texts = [("text", "panel"), ("text", "page"), ("quiet", "panel"), ("quiet", "page")]
     texts += [("note-text", "note"), ("failing", "panel"), ("panel", "accent")]
@@ -505,12 +372,6 @@ def hear_a_bus(data_dir: Path, tmp_path: Path) -> Callable[[int], Listener]:
         return Listener(*arguments, command=installed, env=dict(os.environ))
 
     return hear
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_the_page_shows_what_the_json_stream_says_and_survives_a_restart(

@@ -233,7 +233,7 @@ function summary({ spans, gaps }) {
     total_s.set(scene, (total_s.get(scene) ?? 0) + (endMs - startMs) / 1000);
   }
   const order = [...total_s].sort(([, one], [, other]) => other - one);
-  if (!order.length) return "Nothing has been decided yet.";
+  if (!order.length) return "No scene was decided in this time.";
   const words = order.map(([scene, seconds]) => `${sceneName(scene)} ${duration(seconds)}`);
   const text = `Mostly ${words.slice(0, 3).join(", ")}.`;
   if (!gaps.length) return text;
