@@ -5,14 +5,16 @@
              right      false   false   right, `delay`    missed
 
 The first change within a stretch that leads to its scene is right; every other one is false, also
-one back to the right scene. What was decided before the first change counts for nothing.
+one back to the right scene. In a stretch of a class that the model does not know, "unknown" is
+right.
 """
 
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -38,7 +40,11 @@ class DecisionScores:
     decided_s: float
     """Seconds with a decision, and those of them in which it was right"""
     confidence_sum: float
-    unknown_s: float
+    missed_unknown_s: float
+    """Seconds of scenes that the model does not know, decided as one that it knows"""
+    found_unknown_s: float
+    false_unknown_s: float
+    """Seconds of scenes that it knows, decided as unknown"""
 
     @property
     def found(self) -> float:
@@ -65,6 +71,11 @@ class DecisionScores:
         return self.right_s / self.decided_s
 
     @property
+    def confidence(self) -> float:
+        """Mean over the decided seconds; what `accuracy` should be."""
+        return self.confidence_sum / self.decided_s
+
+    @property
     def median_start_error_s(self) -> float:
         errors = [abs(error) for error in self.start_errors_s]
         return statistics.median(errors) if errors else float("nan")
@@ -82,13 +93,10 @@ def score(streams: Sequence[Stream], config: DecisionConfig) -> DecisionScores:
         right_s=sum(part.right_s for part in parts),
         decided_s=sum(part.decided_s for part in parts),
         confidence_sum=sum(part.confidence_sum for part in parts),
-        unknown_s=sum(part.unknown_s for part in parts),
+        missed_unknown_s=sum(part.missed_unknown_s for part in parts),
+        found_unknown_s=sum(part.found_unknown_s for part in parts),
+        false_unknown_s=sum(part.false_unknown_s for part in parts),
     )
-
-
-def raw(config: DecisionConfig) -> DecisionConfig:
-    """`config` without any of its parts: the likeliest scene of each window."""
-    return replace(config, smoothing="none", margin=0.0, unknown_below=None)
 
 
 def _score_stream(stream: Stream, config: DecisionConfig) -> DecisionScores:
@@ -98,7 +106,8 @@ def _score_stream(stream: Stream, config: DecisionConfig) -> DecisionScores:
     starts_s = np.array([stretch.start_s for stretch in stream.stretches])
     found: set[int] = set()
     delays_s, errors_s = [], []
-    num_false = right = decided = unknown = 0
+    num_false = right = decided = 0
+    unknown: Counter[tuple[bool, bool]] = Counter()
     confidence_sum = 0.0
     before: str | None = None
     for estimate in stream.estimates:
@@ -106,6 +115,7 @@ def _score_stream(stream: Stream, config: DecisionConfig) -> DecisionScores:
         change = changes.process(decision, estimate.end_s, lambda moment_s: None)
         number = int(np.searchsorted(starts_s, estimate.end_s - 1e-6, side="right")) - 1
         truth = stream.stretches[number].scene
+        truth = truth if truth in decision.scenes else UNKNOWN_SCENE
         if change is not None and before is not None:
             if change.scene == truth and number not in found:
                 found.add(number)
@@ -124,7 +134,7 @@ def _score_stream(stream: Stream, config: DecisionConfig) -> DecisionScores:
         if decision.scene is not None:
             decided += 1
             right += decision.scene == truth
-            unknown += decision.scene == UNKNOWN_SCENE
+            unknown[truth == UNKNOWN_SCENE, decision.scene == UNKNOWN_SCENE] += 1
             confidence_sum += decision.confidence or 0.0
     return DecisionScores(
         stream.duration_s / 3600,
@@ -134,6 +144,8 @@ def _score_stream(stream: Stream, config: DecisionConfig) -> DecisionScores:
         tuple(errors_s),
         right * hop_s,
         decided * hop_s,
-        confidence_sum,
-        unknown * hop_s,
+        confidence_sum * hop_s,
+        unknown[True, False] * hop_s,
+        unknown[True, True] * hop_s,
+        unknown[False, True] * hop_s,
     )
