@@ -25,6 +25,7 @@ from edge_asc.commands.evaluate import evaluate
 from edge_asc.commands.info import show_model
 from edge_asc.commands.listen import listen_to_source
 from edge_asc.commands.microphones import show_devices
+from edge_asc.commands.plot import plot
 from edge_asc.commands.record import record_clips
 from edge_asc.commands.service import service
 from edge_asc.commands.table3 import table3
@@ -79,6 +80,7 @@ def main() -> None:
 for _command in (
     listen_to_source,
     classify_files,
+    plot,
     record_clips,
     show_devices,
     examine_this_machine,

@@ -22,7 +22,9 @@ NEVER_IN_A_FILE = {
 EXAMPLES = {
     "city": "Beijing",
     "device": "USB",
+    "history": "history.sqlite",
     "log": "scenes.jsonl",
+    "metrics": "9109",
     "model": "model.tflite",
     "mqtt": "mqtts://user@broker.local",
     "mqtt_ca": "ca.crt",
@@ -33,6 +35,8 @@ EXAMPLES = {
     "out": "recordings",
     "scene": "bus",
     "trust": "key.pub",
+    "web": "8080",
+    "web_token": "at least 16 characters",
 }
 """A value for keys that have no default."""
 

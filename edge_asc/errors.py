@@ -79,6 +79,10 @@ class OutputUnavailableError(OutputError):
     """What an output sends to is away: the message is to be offered again."""
 
 
+class PlotError(EdgeAscError):
+    """A log of which no picture can be drawn."""
+
+
 class ProbeError(EdgeAscError):
     """Something that the doctor tried in another process, and that failed there."""
 

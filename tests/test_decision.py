@@ -68,9 +68,7 @@ def test_nothing_is_decided_before_a_scene_is_ahead_of_all_others() -> None:
     assert (second.scene, second.since_s) == ("bus", 0.0)
 
 
-def forward(
-    rows: Sequence[Sequence[float]], stay: float, weight: float
-) -> npt.NDArray[np.float64]:
+def forward(rows: Sequence[Sequence[float]], stay: float, weight: float) -> npt.NDArray[np.float64]:
     """The forward algorithm by its definition: a sum over all paths, for three scenes."""
     leave = (1.0 - stay) / 2.0
     belief = np.array(rows[0]) / np.sum(rows[0])

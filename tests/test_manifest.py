@@ -76,7 +76,9 @@ DECISIONS: dict[str, Any] = {
 def test_decisions_are_read(values: dict[str, Any]) -> None:
     manifest = parsed(values | {"decisions": DECISIONS})
     transition = ((0.9, 0.1), (0.2, 0.8))
-    assert manifest.decision_config == DecisionConfig("hmm", transition=transition, unknown_below=3.5)
+    assert manifest.decision_config == DecisionConfig(
+        "hmm", transition=transition, unknown_below=3.5
+    )
     assert manifest.drift_reference == DriftReference((-0.5, 0.75), 0.5, 0.02)
 
 

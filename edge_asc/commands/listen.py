@@ -25,6 +25,7 @@ from edge_asc.commands.options import (
 )
 from edge_asc.commands.output_options import Listening, open_outputs, output_options
 from edge_asc.commands.status_line import StatusLine
+from edge_asc.commands.web_options import check_web
 from edge_asc.config import configurable, name_origin, refuse_together, reparse
 from edge_asc.errors import EdgeAscError
 
@@ -257,6 +258,7 @@ def _check_options(ctx: click.Context, options: dict[str, Any]) -> None:
     check_decisions(ctx, options)
     check_files(ctx, options)
     check_mqtt(ctx, options)
+    check_web(ctx, options)
 
 
 def _check_source(ctx: click.Context, options: dict[str, Any]) -> None:

@@ -155,6 +155,7 @@ def packages(extra: str) -> Iterator[None]:
             "live": "terminal view",
             "metrics": "metrics",
             "mqtt": "MQTT",
+            "plot": "plotting",
             "web": "web page",
         }[extra]
         raise EdgeAscError(

@@ -17,6 +17,7 @@ from edge_asc.commands.file_options import file_options, open_files
 from edge_asc.commands.live import Foreground, open_live
 from edge_asc.commands.mqtt_options import mqtt_options, open_mqtt
 from edge_asc.commands.options import Command
+from edge_asc.commands.web_options import open_web, web_options
 
 if TYPE_CHECKING:
     from edge_asc.manifest import Manifest
@@ -45,6 +46,7 @@ Opener = Callable[[dict[str, Any], Listening], "list[Output]"]
 _KINDS: tuple[tuple[Callable[[Any], Any], Opener], ...] = (
     (file_options, open_files),
     (mqtt_options, open_mqtt),
+    (web_options, open_web),
 )
 
 

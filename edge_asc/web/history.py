@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from edge_asc.decision import UNKNOWN_SCENE
 from edge_asc.messages import Gap, Message, Report
-from edge_asc.sinks.told import told
+from edge_asc.sinks.told import Told, told
 
 DAY_S = 86_400.0
 
@@ -110,27 +110,31 @@ class SpanMaker:
         if answer.scene is None:
             self.open = None
             return before
-        goes_on = (
-            before is not None
-            and before.scene == answer.scene
-            and self._since_s == answer.since_s
-            and -JOIN_S < time_s - before.end_s < JOIN_S
+        is_same = before is not None and (before.scene, self._since_s) == (
+            answer.scene,
+            answer.since_s,
         )
-        if before is None or not goes_on:
-            self._since_s, self._sum, self._count = answer.since_s, 0.0, 0
-            end_s = report.estimate.end_s
-            start_s = time_s - (end_s - (end_s if answer.since_s is None else answer.since_s))
-            self.open = Span(answer.scene, start_s, time_s, None)
+        if before is not None and is_same and abs(time_s - before.end_s) < JOIN_S:
+            self.open = self._longer(before, answer, time_s)
+            return None
+        self._since_s, self._sum, self._count = answer.since_s, 0.0, 0
+        begun_s = time_s
+        # When only the clock was set, the scene did not begin anew.
+        if answer.since_s is not None and not is_same:
+            begun_s -= report.estimate.end_s - answer.since_s
+        self.open = self._longer(Span(answer.scene, begun_s, time_s, None), answer, time_s)
+        if before is None or not before.start_s < begun_s < before.end_s:
+            return before
+        # The new scene began, by estimate, before the old one was last told.
+        return replace(before, end_s=begun_s)
+
+    def _longer(self, span: Span, answer: Told, end_s: float) -> Span:
         if answer.confidence is not None:
             self._sum += answer.confidence
             self._count += 1
-        assert self.open is not None
-        mean = self._sum / self._count if self._count else None
-        self.open = replace(self.open, end_s=time_s, confidence=mean)
-        if before is None or goes_on:
-            return None
-        # The new scene began, by estimate, before the old one was last told.
-        return replace(before, end_s=max(before.start_s, min(before.end_s, self.open.start_s)))
+        return replace(
+            span, end_s=end_s, confidence=self._sum / self._count if self._count else None
+        )
 
 
 def time_of(message: Report | Gap) -> float:

@@ -122,7 +122,8 @@ def _check(path: Path) -> None:
             f"{path} is no SQLite file, or a damaged one ({error}); {_LEFT_ALONE}"
         ) from error
     if verdict != "ok":
-        raise OutputError(f"{path} is damaged ({verdict}); {_LEFT_ALONE}")
+        last_line = verdict.splitlines()[-1]
+        raise OutputError(f"{path} is damaged ({last_line}); {_LEFT_ALONE}")
 
 
 def _unusable(path: Path, error: sqlite3.Error) -> OutputError:
