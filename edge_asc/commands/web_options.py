@@ -36,7 +36,7 @@ def parse_address(ctx: click.Context, param: click.Parameter, value: str | None)
         host = host[1:-1]
     elif ":" in host or (colon and not host):
         port = ""
-    if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65_535):
+    if not (port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= 65_535):
         raise click.BadParameter(
             f"must be a port from 1 to 65535, or HOST:PORT, for instance 8080 or [::1]:8080,"
             f" got {value!r}",

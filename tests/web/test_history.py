@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,9 @@ from edge_asc.messages import Message
 from edge_asc.web.history import MAX_SPANS, MemoryHistory, Rows, Span, SpanMaker
 from tests.sample_messages import CHANGE, HEALTH
 from tests.web.history_material import BEGIN_S, SCENES, gap, report, seconds
+
+BELIEF: Any = pytest.approx(0.8)
+"""Of every decided scene"""
 
 
 def remembered(*messages: Message) -> MemoryHistory:
@@ -41,7 +45,8 @@ def test_before_anything_was_told_there_is_nothing() -> None:
     history = remembered(HEALTH, CHANGE)
     assert history.newest_s() is None
     assert len(all_rows(history)) == 0
-    assert history.spans(-math.inf, math.inf) == history.gaps(-math.inf, math.inf) == []
+    assert history.spans(-math.inf, math.inf) == []
+    assert history.gaps(-math.inf, math.inf) == []
 
 
 @pytest.mark.parametrize("level", [None, -math.inf])
@@ -93,8 +98,8 @@ def test_reports_of_one_scene_are_one_span() -> None:
     history = remembered(*reports)
     assert history.spans(-math.inf, math.inf) == [
         # The bar began, by estimate, before the bus was last told.
-        Span("bus", BEGIN_S + 2.0, BEGIN_S + 24.0, pytest.approx(0.8)),
-        Span("bar", BEGIN_S + 24.0, BEGIN_S + 40.0, pytest.approx(0.8)),
+        Span("bus", BEGIN_S + 2.0, BEGIN_S + 24.0, BELIEF),
+        Span("bar", BEGIN_S + 24.0, BEGIN_S + 40.0, BELIEF),
     ]
 
 
@@ -130,4 +135,5 @@ def test_without_decisions_the_likeliest_scene_counts_from_when_it_was_first_tol
     maker = SpanMaker()
     for item in seconds("bar", 10, 15, None):
         assert maker.add(replace(item, decision=None), BEGIN_S + item.estimate.end_s) is None
-    assert maker.open == Span("bus", BEGIN_S + 11.0, BEGIN_S + 15.0, pytest.approx(1 / 3))
+    belief: Any = pytest.approx(1 / 3)
+    assert maker.open == Span("bus", BEGIN_S + 11.0, BEGIN_S + 15.0, belief)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -50,9 +51,9 @@ def test_every_answer_is_strict_and_tells_nothing_of_the_server(
 
 
 @pytest.fixture(scope="module")
-def page() -> Served:
+def page() -> Iterator[Served]:
     with served() as page:
-        yield page  # type: ignore[misc]
+        yield page
 
 
 @pytest.mark.parametrize("path", ["/", "/static/app.js", "/api/state", "/api/events"])
@@ -71,9 +72,9 @@ def test_nobody_is_signed_in_or_out_by_a_link(page: Served, path: str) -> None:
     "path",
     ["/../etc/passwd", "/static/../page.py", "/static/..%2fpage.py", "/static/%2e%2e/page.py",
      "/static//app.js", "//static/app.js", "/static/", "/static", "/static/app.js/",
-     "/STATIC/app.js", "/static/app.js%00", "/static/app%2ejs", "/static/..\\page.py", "/%2fapi/state", "/api/state/",
-     "/api//state", "/./api/state", "/api/state;x", "*", "http://127.0.0.1/api/state", "api/state",
-     "/" + "a" * 7_000, "/api/state#x"],
+     "/STATIC/app.js", "/static/app.js%00", "/static/app%2ejs", "/static/..\\page.py",
+     "/%2fapi/state", "/api/state/", "/api//state", "/./api/state", "/api/state;x",
+     "*", "http://127.0.0.1/api/state", "api/state", "/" + "a" * 7_000, "/api/state#x"],
 )  # fmt: skip
 def test_there_is_one_way_to_write_each_path(page: Served, path: str) -> None:
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
