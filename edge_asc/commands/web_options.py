@@ -99,7 +99,7 @@ def check_web(ctx: click.Context, options: dict[str, Any]) -> None:
             f"must have at least {MIN_TOKEN_CHARACTERS} characters, has {len(token)};"
             f" {TOKEN_ADVICE}",
             ctx,
-            param_hint="web_token",
+            param_hint="--web-token",
         )
     for name in ("web", "metrics"):
         address = options[name]
