@@ -166,6 +166,9 @@ def modules_named_in_strings(path: Path) -> list[str]:
         (("cryptography",), "edge_asc.signature"),
         (("paho",), "edge_asc.sinks.mqtt"),
         (("rich",), "edge_asc.sinks.live_view"),
+        (("tornado",), "edge_asc.web.server"),
+        (("prometheus_client",), "edge_asc.sinks.metrics"),
+        (("selenium",), "edge_asc.benchmarks.browser"),
     ],
 )
 def test_a_package_that_may_be_missing_has_one_importer(

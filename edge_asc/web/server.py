@@ -157,10 +157,10 @@ class _Server(TCPServer, HTTPServerConnectionDelegate):
         self._num_refused = self._num_slow = 0
 
     def counts(self) -> dict[str, int]:
-        return {"open": len(self._open), "refused": self._num_refused, "slow": self._num_slow}
+        return {"open": self._num_open(), "refused": self._num_refused, "slow": self._num_slow}
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
-        if len(self._open) >= self.limits.max_connections:
+        if self._num_open() >= self.limits.max_connections:
             self._num_refused += 1
             if not self._make_room():
                 stream.close()
@@ -183,7 +183,8 @@ class _Server(TCPServer, HTTPServerConnectionDelegate):
         """End those that do not take their answers."""
         now_s = time.monotonic()
         for connection in list(self._open.values()):
-            if connection.is_answered and now_s - connection.since_s > self.limits.answer_s:
+            is_open = connection.is_answered and not connection.stream.closed()
+            if is_open and now_s - connection.since_s > self.limits.answer_s:
                 self._num_slow += 1
                 connection.stream.close()
 
@@ -215,13 +216,19 @@ class _Server(TCPServer, HTTPServerConnectionDelegate):
 
     def _make_room(self) -> bool:
         """Close the connection that has waited longest for a request; whether there was one."""
-        waiting = [item for item in self._open.items() if not item[1].is_answered]
+        waiting = [
+            connection
+            for connection in self._open.values()
+            if not connection.is_answered and not connection.stream.closed()
+        ]
         if not waiting:
             return False
-        served, connection = min(waiting, key=lambda item: item[1].since_s)
-        del self._open[served]
-        connection.stream.close()
+        min(waiting, key=lambda connection: connection.since_s).stream.close()
         return True
+
+    def _num_open(self) -> int:
+        """Those that were closed stay in `_open` until tornado has noticed, too."""
+        return sum(not connection.stream.closed() for connection in self._open.values())
 
 
 class _Exchange(HTTPMessageDelegate):

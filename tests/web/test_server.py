@@ -182,6 +182,21 @@ def test_ports_below_zero_connections_above_the_limit_make_room() -> None:
             connection.close()
 
 
+def test_one_that_makes_room_before_it_was_looked_at_is_no_fault(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with served(limits=Limits(max_connections=2)) as page:
+        # So fast that several are accepted at once.
+        clients = [socket.socket() for _ in range(60)]
+        for client in clients:
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", page.port))
+        assert page.ask("/api/state").json["connections"]["open"] <= 2
+        for client in clients:
+            client.close()
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_streams_above_the_limit_are_refused() -> None:
     with served() as page:
         streams = [EventStream(page.port) for _ in range(16)]
