@@ -186,11 +186,15 @@ def test_one_that_makes_room_before_it_was_looked_at_is_no_fault(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     with served(limits=Limits(max_connections=2)) as page:
-        # So fast that several are accepted at once.
-        clients = [socket.socket() for _ in range(60)]
-        for client in clients:
-            client.setblocking(False)
-            client.connect_ex(("127.0.0.1", page.port))
+        gate = threading.Event()
+
+        def wait() -> None:
+            gate.wait(WAIT_S)
+
+        page.output._server.call(wait)
+        address = ("127.0.0.1", page.port)
+        clients = [socket.create_connection(address, WAIT_S) for _ in range(60)]
+        gate.set()  # now all of them are accepted at once
         assert page.ask("/api/state").json["connections"]["open"] <= 2
         for client in clients:
             client.close()
