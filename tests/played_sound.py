@@ -46,6 +46,7 @@ class Played:
 
     name = "test microphone"
     description = "test microphone (8000 Hz, live)"
+    trouble = ""
 
     def __init__(self, played: Iterable[Chunk], *, live: bool = True) -> None:
         self._played, self.live = played, live
