@@ -83,7 +83,8 @@ def _describe(path: Path, file: ModelFile, *, is_trusted: bool) -> Iterator[str]
         f" {features.hop_samples * milliseconds:g} ms",
         "window": f"{facts.window_s:g} s{cell}",
         "network": f"variant {facts.variant}, fusion {facts.fusion}, {facts.quantization}",
-        "temperature": _temperature(facts.temperature),
+        "temperature": _temperature(facts),
+        "decisions": _decisions(facts),
         "golden windows": _golden(facts),
         "recipe": str(facts.recipe.get("name", "not recorded")),
         "licence": facts.licence,
@@ -133,10 +134,29 @@ def _footprint(footprint: Mapping[str, Any]) -> Iterator[str]:
             yield f"{network:<8} {', '.join(facts)}"
 
 
-def _temperature(temperature: float) -> str:
-    if temperature == 1.0:
-        return "1 (not fitted): confidence is as the network gives it"
-    return f"{temperature:.3g}, fitted on validation clips: confidence is calibrated by it"
+def _temperature(facts: Manifest) -> str:
+    if facts.temperature == 1.0:
+        return "1 (not fitted: confidence is as the network gives it)"
+    held_out = facts.decisions.get("held_out")
+    fitted_on = _held_out(held_out) if held_out else "validation clips"
+    return f"{facts.temperature:.3g}, fitted on {fitted_on}: confidence is calibrated by it"
+
+
+def _decisions(facts: Manifest) -> str:
+    config, drift = facts.decision_config, facts.drift_reference
+    if drift is None or config.unknown_below is None:
+        return "no unknown scene and no drift: not measured (see `edge-asc calibrate`)"
+    held_out = facts.decisions["held_out"]
+    return (
+        f"unknown below a familiarity of {config.unknown_below:.3g}"
+        f" ({100 * held_out['false_alarm_rate']:g} % of {_held_out(held_out)});"
+        f" drift outside level {drift.level[0]:+.2f} to {drift.level[1]:+.2f},"
+        f" colour {drift.colour:.2f} ({100 * drift.outside:g} % of them each)"
+    )
+
+
+def _held_out(facts: Mapping[str, Any]) -> str:
+    return f"{facts['windows']} windows of {facts['groups']} groups, {facts['data']}"
 
 
 def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
