@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 
 from edge_asc.classifier import SceneClassifier, SceneEstimate
 from edge_asc.context import SceneContext
+from edge_asc.decision import HOLD_S, Decider
+from edge_asc.decision_config import DecisionConfig
 from edge_asc.errors import AudioError
 from edge_asc.features import Samples
-from edge_asc.listen import ListenSummary, listen
-from edge_asc.messages import Gap, Message, Report, SceneChange
+from edge_asc.listen import Judgement, ListenSummary, listen
+from edge_asc.messages import Gap, Health, Message, Report, SceneChange
 from edge_asc.outputs import Outputs
 from edge_asc.resample import resample
 from edge_asc.sinks.main_output import MainOutput
@@ -102,6 +104,7 @@ class Heard:
     reports: list[Report] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     changes: list[SceneChange] = field(default_factory=list)
+    healths: list[Health] = field(default_factory=list)
     alive: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     waiting: list[tuple[float, float]] = field(default_factory=list)
@@ -118,6 +121,8 @@ class Heard:
             self.gaps.append(message)
         elif isinstance(message, SceneChange):
             self.changes.append(message)
+        else:
+            self.healths.append(message)
 
     def run(
         self,
@@ -125,6 +130,7 @@ class Heard:
         context: SceneContext | None = None,
         seconds: float | None = None,
         doubt: Callable[[], str | None] = lambda: None,
+        **options: Any,
     ) -> Heard:
         outputs = Outputs([MainOutput(self)], say=self.said.append, patient=True)
         self.summary = listen(
@@ -137,6 +143,7 @@ class Heard:
             progress=lambda heard_s, window_s: self.waiting.append((heard_s, window_s)),
             alive=self.alive.append,
             doubt=doubt,
+            **options,
         )
         outputs.close()
         self.num_unwritten = outputs.num_unwritten
@@ -385,3 +392,51 @@ def test_a_given_time_is_beyond_doubt() -> None:
 def test_a_muted_microphone_is_told() -> None:
     silence = Chunk(np.zeros(11 * RATE_HZ, np.float32), RATE_HZ, NOON)
     assert "muted" in Heard().run(Source(silence)).said[0]
+
+
+def deciding(**config: Any) -> Judgement:
+    values: dict[str, Any] = {"smoothing": "none", "margin": 0.0, **config}
+    return Judgement(Decider(("bus", "bar"), DecisionConfig(**values), 1.0))
+
+
+def test_a_change_of_scene_is_told_after_the_estimate_that_made_it() -> None:
+    context = SceneContext(local_time=NOON)
+    source = Source(chunk(4, 0.0), chunk(6, 1.0))
+    heard = Heard().run(source, context, judgement=deciding())
+    bus, bar, end = heard.changes
+    assert (bus.scene, bus.start_s, bus.detected_s, bus.time) == ("bus", 0.0, 2.0, NOON)
+    # The window that ends at 5 s is half and half; of the two it is as much the one as the other.
+    assert bar.scene == "bar"
+    assert bar.start_s in (4.0, 5.0)
+    assert bar.previous is not None
+    assert (bar.previous.scene, bar.previous.end_s) == ("bus", bar.start_s)
+    assert bar.time == NOON + timedelta(seconds=bar.start_s)
+    assert (end.scene, end.start_s) == (None, 10.0)
+    assert [report.decision is not None for report in heard.reports] == [True] * 9
+    assert heard.summary is not None
+    assert heard.summary.scene_counts["bar"] in (5, 6)
+
+
+def test_without_a_judgement_nothing_is_decided() -> None:
+    heard = Heard().run(Source(chunk(4), chunk(4, 1.0)))
+    assert heard.changes == []
+    assert {report.decision for report in heard.reports} == {None}
+
+
+@pytest.mark.parametrize(("lost_s", "ends"), [(HOLD_S - 1, False), (HOLD_S + 1, True)])
+def test_a_long_gap_ends_the_scene_and_a_short_one_does_not(lost_s: float, ends: bool) -> None:
+    heard = Heard().run(Source(chunk(4), chunk(4, lost_s=lost_s)), judgement=deciding())
+    scenes = [change.scene for change in heard.changes]
+    assert scenes == (["bus", None, "bus", None] if ends else ["bus", None])
+    if ends:
+        assert heard.changes[1].start_s == heard.gaps[0].start_s
+
+
+def test_health_is_told_at_the_end_with_the_counts() -> None:
+    source = Source(chunk(4, 0.1), chunk(4, 0.1, lost_s=1.0))
+    heard = Heard().run(source, health_every_s=60.0)
+    (health,) = heard.healths
+    assert (health.state, health.heard_s, health.lost_s) == ("ended", 8.0, 1.0)
+    assert (health.num_gaps, health.num_estimates, health.num_changes) == (1, 6, 0)
+    assert health.level_dbfs == heard.reports[-1].level_dbfs
+    assert Heard().run(Source(chunk(4))).healths == []

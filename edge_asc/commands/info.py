@@ -136,7 +136,7 @@ def _footprint(footprint: Mapping[str, Any]) -> Iterator[str]:
 
 def _temperature(facts: Manifest) -> str:
     if facts.temperature == 1.0:
-        return "1 (not fitted: confidence is as the network gives it)"
+        return "1 (not fitted): confidence is as the network gives it"
     held_out = facts.decisions.get("held_out")
     fitted_on = _held_out(held_out) if held_out else "validation clips"
     return f"{facts.temperature:.3g}, fitted on {fitted_on}: confidence is calibrated by it"

@@ -233,3 +233,23 @@ def test_a_card_that_is_no_card(edge_asc: Any, model_path: Path) -> None:
         assert (done.exit_code, done.stdout) == (1, "")
         assert "its report or card is not as `edge-asc export` writes it" in done.stderr
     assert edge_asc("info", "--format", "json").exit_code == 0
+
+
+def test_what_a_model_decides_by(edge_asc: Any, model_path: Path) -> None:
+    model = ModelFile.read(model_path)
+    decisions = {
+        "config": {"unknown_below": 2.5},
+        "drift": {"level": [-1.0, 0.5], "colour": 0.75, "outside": 0.05},
+        "held_out": {"data": "tones", "windows": 40, "groups": 4, "false_alarm_rate": 0.1},
+    }
+    manifest = replace(model.manifest, temperature=1.25, decisions=decisions)
+    replace(model, manifest=manifest).write(model_path)
+    lines = edge_asc("info").stdout.splitlines()
+    assert (
+        "temperature      1.25, fitted on 40 windows of 4 groups, tones: confidence is calibrated"
+        " by it" in lines
+    )
+    assert (
+        "decisions        unknown below a familiarity of 2.5 (10 % of 40 windows of 4 groups, tones);"
+        " drift outside level -1.00 to +0.50, colour 0.75 (5 % of them each)" in lines
+    )
