@@ -25,17 +25,18 @@ def now_s(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def test_states_from_the_first_sound_to_the_end(now_s: list[float]) -> None:
     vitals = Vitals("mic", "m", live=True)
-    assert vitals.state == "starting"
+    states: list[str] = [vitals.state]
     vitals.sound_came()
-    assert vitals.state == "listening"
+    states.append(vitals.state)
     now_s[0] += SILENT_S + 0.1
-    assert vitals.state == "no sound"
+    states.append(vitals.state)
     vitals.sound_came()
-    assert vitals.state == "listening"
+    states.append(vitals.state)
     vitals.paused = True
-    assert vitals.state == "paused"
+    states.append(vitals.state)
     vitals.ended = True
-    assert vitals.state == "ended"
+    states.append(vitals.state)
+    assert states == ["starting", "listening", "no sound", "listening", "paused", "ended"]
 
 
 def test_a_recording_is_never_without_sound(now_s: list[float]) -> None:

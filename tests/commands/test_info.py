@@ -250,6 +250,7 @@ def test_what_a_model_decides_by(edge_asc: Any, model_path: Path) -> None:
         " by it" in lines
     )
     assert (
-        "decisions        unknown below a familiarity of 2.5 (10 % of 40 windows of 4 groups, tones);"
-        " drift outside level -1.00 to +0.50, colour 0.75 (5 % of them each)" in lines
+        "decisions        unknown below a familiarity of 2.5"
+        " (10 % of 40 windows of 4 groups, tones); drift outside level -1.00 to +0.50, colour 0.75 (5 % of them each)"
+        in lines
     )
