@@ -19,7 +19,6 @@ from edge_asc.commands.options import (
     trust_option,
 )
 from edge_asc.commands.status_line import StatusLine
-from edge_asc.config import configurable
 
 if TYPE_CHECKING:
     from edge_asc.plot.timeline import Timeline
@@ -28,7 +27,6 @@ _LOG_SUFFIX = ".jsonl"
 _PICTURE_SUFFIXES = (".png", ".svg")
 
 
-@configurable
 @click.command("plot")
 @click.argument("file", type=PATH)
 @click.option(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -40,12 +41,13 @@ _SHOWN_RANGE_DB = 70.0
 _MEL_TICKS_HZ = (200, 1000, 4000, 16_000)
 _TEXT, _QUIET, _LINE, _LOST = "#1a1a1a", "#6b6b6b", "#30475e", "#9a9a9a"
 _STATES = {
-    "listening": {"facecolor": "#7f9bb3"},
-    "no sound": {"facecolor": "white", "edgecolor": _LOST, "hatch": "////"},
-    "starting": {"facecolor": "white", "edgecolor": _LOST, "hatch": "...."},
-    "paused": {"facecolor": "#e9e4d4"},
+    "listening": ("#7f9bb3", None),
+    "no sound": ("white", "////"),
+    "starting": ("white", "...."),
+    "paused": ("#e9e4d4", None),
 }
-_STYLE = {
+"""Colour and hatch"""
+_STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.spines.top": False,
@@ -234,13 +236,16 @@ def _draw_states(axes: Axes, timeline: Timeline) -> None:
     present = [state for state in _STATES if any(s.what == state for s in timeline.states)]
     for state in present:
         bars = [(s.start_s, s.end_s - s.start_s) for s in timeline.states if s.what == state]
-        axes.broken_barh(bars, (0.0, 1.0), lw=0, **_STATES[state])
+        colour, hatch = _STATES[state]
+        axes.broken_barh(
+            bars, (0.0, 1.0), facecolor=colour, edgecolor=_LOST, hatch=hatch, linewidth=0
+        )
     axes.set_ylim(0.0, 1.0)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     _name(axes, "Listener; where there is nothing, it did not run")
     axes.legend(
-        handles=[Patch(label=state, **_STATES[state]) for state in present],
+        handles=[_state_patch(state) for state in present],
         loc="lower right",
         bbox_to_anchor=(1.0, 1.0),
         ncols=len(present),
@@ -250,6 +255,11 @@ def _draw_states(axes: Axes, timeline: Timeline) -> None:
         handlelength=1.5,
         fontsize=8,
     )
+
+
+def _state_patch(state: str) -> Patch:
+    colour, hatch = _STATES[state]
+    return Patch(label=state, facecolor=colour, edgecolor=_LOST, hatch=hatch, linewidth=0)
 
 
 def _hatch_gaps(axes: Axes, timeline: Timeline) -> None:
