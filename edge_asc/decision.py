@@ -85,6 +85,8 @@ class Decider:
         self._forget = math.exp(-hop_s / config.time_constant_s)
         self._scene: str | None = None
         self._since_s: float | None = None
+        self._earliest_s = 0.0
+        """Where the next scene may begin: what was told of the time before stands"""
         self._history: deque[tuple[float, Matrix]] = deque(maxlen=round(_HISTORY_S / hop_s))
         """End and log probabilities of the estimates since the scene was decided or sound lost"""
         self._average: Matrix | None = None
@@ -110,7 +112,9 @@ class Decider:
         familiarity = self._smooth_familiarity(estimate.familiarity)
         scene = self._decide(self._filter(likelihood))
         if scene != self._scene:
-            self._since_s = self._beginning_s(scene, estimate.end_s - estimate.start_s)
+            window_s = estimate.end_s - estimate.start_s
+            self._since_s = None if scene is None else self._beginning_s(scene, window_s)
+            self._earliest_s = estimate.end_s if self._since_s is None else self._since_s
             self._scene = scene
         return Decision(self._scenes, average.astype(np.float32), scene, self._since_s, familiarity)
 
@@ -151,11 +155,12 @@ class Decider:
         if self._unknown():
             return UNKNOWN_SCENE
         order = np.argsort(-belief, kind="stable")
-        likeliest = self._scenes[int(order[0])]
-        known = self._scene is not None and self._scene != UNKNOWN_SCENE
+        known = self._scene in self._scenes
+        if len(order) == 1:
+            return self._scenes[0]
         rival = self._scenes.index(str(self._scene)) if known else order[1]
         if belief[order[0]] - belief[rival] >= self._config.margin:
-            return likeliest
+            return self._scenes[int(order[0])]
         return self._scene if known else None
 
     def _unknown(self) -> bool:
@@ -168,15 +173,13 @@ class Decider:
             self._is_unknown, self._beyond_s = not self._is_unknown, 0.0
         return self._is_unknown
 
-    def _beginning_s(self, scene: str | None, window_s: float) -> float | None:
+    def _beginning_s(self, scene: str, window_s: float) -> float:
         """Where `scene` took over from the one before, by the estimates since that began.
 
         The likeliest moment: from there on, the estimates speak for the new scene rather than for
         the old one by the most. A window that is half old and half new stands at the change.
         """
         ends_s = [end_s for end_s, _ in self._history]
-        if scene is None:
-            return None
         known = {scene, self._scene} <= set(self._scenes)
         if known:
             new, old = self._scenes.index(scene), self._scenes.index(str(self._scene))
@@ -187,7 +190,7 @@ class Decider:
             begin_s = ends_s[0] - window_s
         else:
             begin_s = ends_s[-1] - window_s / 2
-        begin_s = max(begin_s, self._since_s or 0.0)
+        begin_s = max(begin_s, self._earliest_s)
         while len(self._history) > 1 and self._history[0][0] - window_s / 2 < begin_s:
             self._history.popleft()
         return begin_s

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_asc.changes import SceneChanges
 from edge_asc.classifier import SceneEstimate, familiarity
 from edge_asc.decision import FAMILIARITY_S, HOLD_S, UNKNOWN_SCENE, Decider, Decision
 from edge_asc.decision_config import DecisionConfig
@@ -175,16 +176,32 @@ def test_unknown_is_no_scene_of_a_model() -> None:
     st.lists(st.sampled_from([BUS, BAR, UNSURE, (0.0, 0.0, 1.0)]), min_size=1, max_size=60),
     st.sampled_from(["hmm", "exponential", "none"]),
     st.floats(0.0, 0.9),
+    st.lists(st.tuples(st.integers(1, 15), st.booleans()), min_size=1, max_size=6),
 )
-def test_beginnings_never_run_backwards_or_ahead(
-    rows: list[tuple[float, ...]], smoothing: str, margin: float
+def test_events_never_run_backwards_or_overlap(
+    rows: list[tuple[float, ...]], smoothing: str, margin: float, familiar: list[tuple[int, bool]]
 ) -> None:
-    config = DecisionConfig(smoothing, margin=margin)  # type: ignore[arg-type]
-    before = 0.0
-    for number, decision in enumerate(decide(config, rows)):
-        if decision.since_s is not None:
-            assert before <= decision.since_s <= WINDOW_S + number
-            before = decision.since_s
+    config = DecisionConfig(smoothing, margin=margin, unknown_below=4.0)  # type: ignore[arg-type]
+    known = [value for length, value in familiar for _ in range(length)]
+    decider, changes = Decider(SCENES, config, 1.0), SceneChanges("mic")
+    covered_s = 0.0
+    for number, row in enumerate(rows):
+        end_s = WINDOW_S + number
+        familiarity_now = 6.0 if known[number % len(known)] else 0.0
+        decision = decider.process(estimate(end_s, *row, known=familiarity_now))
+        change = changes.process(decision, end_s, lambda moment_s: None)
+        if change is not None:
+            assert covered_s <= change.start_s <= change.detected_s == end_s
+            if change.previous is not None:
+                assert change.previous.end_s == change.start_s
+                assert change.previous.duration_s >= 0.0
+            covered_s = change.start_s
+
+
+def test_a_model_of_one_scene_has_decided() -> None:
+    decider = Decider(("bus",), DecisionConfig(), 1.0)
+    window = SceneEstimate(("bus",), np.ones(1, np.float32), 0.0, 10.0, familiarity=1.0)
+    assert decider.process(window).scene == "bus"
 
 
 def test_familiarity_is_the_logarithm_of_the_sum_of_exponentials() -> None:
