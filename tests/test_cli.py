@@ -16,6 +16,7 @@ from edge_asc.errors import AudioError, ConfigError
 
 COMMANDS = [
     "audit",
+    "calibrate",
     "classify",
     "config",
     "data",
@@ -26,6 +27,7 @@ COMMANDS = [
     "info",
     "keygen",
     "listen",
+    "plot",
     "record",
     "service",
     "sign",

@@ -123,6 +123,11 @@ class _States:
         self._state: str | None = None
         self._told_s = -math.inf
 
+    def begin(self, at_s: float) -> None:
+        """The first estimate is of sound since `at_s`; of a recording no health tells so before."""
+        if self._state is None:
+            self._state, self._told_s = "listening", at_s
+
     def tell(self, at_s: float, stream_s: float, state: str | None) -> None:
         """At `at_s`, when its stream has lasted for `stream_s`, it begins to be in `state`."""
         began_s = at_s - stream_s
@@ -222,6 +227,7 @@ class _Log:
         self._smoothed |= estimate.decided
         self._demonstration |= bool(message["demonstration"])
         self._sources[source], self._models[model] = None, None
+        self._states.begin(from_s)
         self._states.tell(at_s, end_s, "listening")
         self._reach(from_s, at_s)
         self.num_estimates += 1
