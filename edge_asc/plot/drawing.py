@@ -35,7 +35,7 @@ _STRIP_COLUMNS = 3000
 _LEAST_GAPS = 600
 """A gap is drawn at least so wide that as many fit side by side"""
 _MOST_MARKS = 40
-_LETTER_WIDTH = 0.0075
+_LETTER_WIDTH = 0.0085
 _LONGEST_TITLE = 100
 _SHOWN_RANGE_DB, _STEP_DB = 70.0, 2.0
 """Finer steps are not seen, but make the file larger by a fifth"""
