@@ -94,8 +94,8 @@ class Outputs:
 
     @property
     def num_unwritten(self) -> int:
-        """Messages that the main output lost."""
-        return sum(lane.state().lost for lane in self._lanes if lane.is_main)
+        """Messages that the main output refused, as a full disk does."""
+        return sum(lane.num_refused for lane in self._lanes if lane.is_main)
 
     def close(self, patience_s: float = FLUSH_S) -> None:
         """Deliver what waits, for `patience_s` at most, and end. Raises as `write`."""
@@ -117,7 +117,7 @@ class _Lane:
         self._bound = queue_messages
         self.is_main = output.is_main
         self._waiting: deque[Message] = deque()
-        self._written = self._lost = 0
+        self._written = self._lost = self.num_refused = 0
         self._state: Literal["ok", "waiting", "failing"] = "ok"
         self._error = ""
         self._fatal: BaseException | None = None
@@ -214,6 +214,7 @@ class _Lane:
         except Exception as error:  # a fault in one output must not end listening
             if self.is_main and getattr(error, "errno", None) not in _DISK_FULL:
                 raise
+            self.num_refused += 1
             self._remove(message, lost=True)
             self._become("failing", _words(error))
         else:

@@ -48,7 +48,9 @@ from edge_asc.classifier import SceneClassifier
 from edge_asc.context import SceneContext
 from edge_asc.listen import listen
 from edge_asc.model_file import ModelFile, default_model_path
+from edge_asc.outputs import Outputs
 from edge_asc.sinks.jsonl import JsonLines
+from edge_asc.sinks.main_output import MainOutput
 from edge_asc.sources.live import LiveSource
 from edge_asc.sources.microphone import Microphone
 
@@ -58,7 +60,8 @@ def say(text):
 command = (sys.executable, "-c", {SLOW_CAPTURE!r})
 source = LiveSource(Microphone("system", 48_000, command), say=say)
 classifier = SceneClassifier(ModelFile.read(default_model_path()))
-listen(source, classifier, [JsonLines(sys.stdout)], SceneContext(), say=say)
+outputs = Outputs([MainOutput(JsonLines(sys.stdout))], say=say)
+listen(source, classifier, outputs, SceneContext(), say=say)
 """
 
 
