@@ -21,7 +21,7 @@ from click.core import ParameterSource
 
 from edge_asc.config_check import check, check_environment, values_for
 from edge_asc.config_file import ConfigFile, default_places, find_config
-from edge_asc.config_keys import Commands, file_options, key_of, variable
+from edge_asc.config_keys import Commands, SecretOption, file_options, key_of, variable
 from edge_asc.errors import ConfigError
 
 CONFIG_VARIABLE = "EDGE_ASC_CONFIG"
@@ -230,7 +230,22 @@ def _parse_nothing(
 def _set_defaults(ctx: click.Context, param: click.Parameter, named: Path | None) -> None:
     if isinstance(param, _ConfigOption) and not ctx.resilient_parsing:
         configuration = read_configuration(ctx.find_root().command, named)
-        ctx.default_map = configuration.defaults(param.section)
+        ctx.default_map = defaults = configuration.defaults(param.section)
+        if others := _secrets_for_others(ctx.command, defaults):
+            click.echo(others, err=True)
+
+
+def _secrets_for_others(command: click.Command, defaults: FileDefaults) -> str:
+    """A warning about secrets in a file that other users may read, "" without any."""
+    file = defaults.configuration.file
+    secrets = [
+        key
+        for key, option in file_options(command).items()
+        if isinstance(option, SecretOption) and option.name in defaults
+    ]
+    if file is None or not secrets or not file.path.stat().st_mode & 0o004:
+        return ""
+    return f"{file.path} holds {' and '.join(secrets)}, and everybody may read it: chmod o-r it"
 
 
 def _defaults(ctx: click.Context) -> FileDefaults:
