@@ -11,6 +11,7 @@ listener       |------------|       of a log
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from matplotlib.patches import Patch
 from edge_asc.atomic import atomic_path
 from edge_asc.decision import UNKNOWN_SCENE
 from edge_asc.plot.ticks import time_axis
-from edge_asc.plot.timeline import Series, Timeline, Values
+from edge_asc.plot.timeline import Series, Stretch, Timeline, Values
 from edge_asc.scene_colours import scene_colours
 from edge_asc.scenes import display_name
 from edge_asc.sinks.console import scene_name
@@ -203,11 +204,7 @@ def _draw_decisions(axes: Axes, timeline: Timeline) -> None:
         width = (stretch.end_s - stretch.start_s) / span_s
         if stretch.what == UNKNOWN_SCENE and width > 1.0 / _STRIP_COLUMNS:
             _hatch(axes, stretch.start_s, stretch.end_s, "....", colours[UNKNOWN_SCENE])
-        name = scene_name(stretch.what)
-        if width > _LETTER_WIDTH * len(name):
-            middle_s = (max(stretch.start_s, timeline.start_s) + stretch.end_s) / 2
-            ink = _ink(colours[stretch.what])
-            axes.text(middle_s, 0.46, name, ha="center", va="center", size=8, color=ink)
+        _name_stretch(axes, timeline, stretch, _ink(colours[stretch.what]))
     marks = ""
     if 0 < len(timeline.changes_s) <= _MOST_MARKS:
         marks = "; the triangles stand where the sound by which it was decided ends"
@@ -218,6 +215,24 @@ def _draw_decisions(axes: Axes, timeline: Timeline) -> None:
     _name(axes, f"Decided scene: {changes}{marks}", pad=7)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
+
+
+def _name_stretch(axes: Axes, timeline: Timeline, stretch: Stretch, ink: str) -> None:
+    """Write which scene it is, where there is room: in its longest part without a gap."""
+    name, span_s = scene_name(stretch.what), timeline.end_s - timeline.start_s
+    room_s = _LETTER_WIDTH * len(name) * span_s
+    if stretch.end_s - stretch.start_s < room_s:
+        return
+    part = Stretch(stretch.what, max(stretch.start_s, timeline.start_s), stretch.end_s)
+    parts = []
+    for gap in timeline.gaps:
+        if part.start_s < gap.end_s and gap.start_s < part.end_s:
+            parts.append(replace(part, end_s=gap.start_s))
+            part = replace(part, start_s=gap.end_s)
+    longest = max([*parts, part], key=lambda part: part.end_s - part.start_s)
+    if longest.end_s - longest.start_s >= room_s:
+        middle_s = (longest.start_s + longest.end_s) / 2
+        axes.text(middle_s, 0.46, name, ha="center", va="center", size=8, color=ink)
 
 
 def _lasted(timeline: Timeline, kinds: list[str]) -> Values:

@@ -166,6 +166,15 @@ def test_gaps_are_hatched_however_short(
     assert [box.width >= 0.5 for box in hatched] == [True, True]  # pixels
 
 
+def test_a_scene_is_named_beside_a_gap(
+    timeline: Timeline, figures: list[Figure], tmp_path: Path
+) -> None:
+    decisions, gaps = [Stretch("bus", 0.0, 60.0)], [Stretch("gap", 20.0, 50.0)]
+    draw(replace(timeline, decisions=decisions, gaps=gaps), tmp_path / "a.png")
+    (name,) = figures[0].axes[2].texts
+    assert (name.get_text(), name.get_position()[0]) == ("bus", 10.0)
+
+
 def test_many_gaps_and_changes_do_not_make_a_large_file(timeline: Timeline, tmp_path: Path) -> None:
     seconds = np.linspace(0.0, 60.0, 20_000)
     gaps = [Stretch("gap", at_s, at_s + 0.002) for at_s in seconds]
