@@ -112,6 +112,8 @@ def pause_after(waiting: threading.Event) -> None:
 
 def test_somebody_may_ask_for_the_end_from_any_thread() -> None:
     signals = Signals()
+    # Where the tests run in the background, SIGINT is ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def ask() -> None:
         waiting.wait()
@@ -119,8 +121,11 @@ def test_somebody_may_ask_for_the_end_from_any_thread() -> None:
 
     waiting, asking = threading.Event(), threading.Thread(target=ask)
     asking.start()
-    with pytest.raises(KeyboardInterrupt):
-        pause_after(waiting)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            pause_after(waiting)
+    finally:
+        signal.signal(signal.SIGINT, before)
     asking.join()
     signals.quit()  # asked again, nothing more happens
     assert signals.quit_asked

@@ -62,7 +62,7 @@ class Program:
         os.setsid()
         # The first terminal that the leader of a session opens is the session's.
         os.close(os.open(os.ttyname(self.slave), os.O_RDWR))
-        for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP):
             signal.signal(number, signal.SIG_DFL)
 
     def type(self, keys: bytes) -> None:

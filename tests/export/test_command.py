@@ -79,7 +79,7 @@ def test_the_json_file_is_the_manifest(exported_bounded: Path) -> None:
     text = (exported_bounded / "bands.json").read_text(encoding="utf-8")
     manifest = ModelFile.read(exported_bounded / "bands.tflite").manifest
     assert Manifest.from_json(text.encode(), "bands.json") == manifest
-    assert json.loads(text)["schema_version"] == 3
+    assert json.loads(text)["schema_version"] == 4
     with zipfile.ZipFile(exported_bounded / "bands.tflite") as parts:
         assert parts.read("manifest.json").decode() == text
 
