@@ -1,4 +1,4 @@
-"""How `listen` decides: the model's own way, or what the options say instead."""
+"""How estimates become decisions: the model's own way, or what the options say instead."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from edge_asc.config import refuse_together
 
 if TYPE_CHECKING:
     from edge_asc.classifier import SceneClassifier
-    from edge_asc.listen import Judgement
+    from edge_asc.decision import Decider
+    from edge_asc.drift import DriftMonitor
 
 _REPLACED = ("smoothing", "time_constant_s", "stay_s", "margin")
 
@@ -59,7 +60,10 @@ _OPTIONS = (
     click.option(
         "--no-calibration", is_flag=True, help="Probabilities without the model's temperature."
     ),
-    click.option("--no-drift", is_flag=True, help="Do not compare the sound with the model's."),
+)
+
+drift_option = click.option(
+    "--no-drift", is_flag=True, help="Do not compare the sound with the model's."
 )
 
 
@@ -72,24 +76,29 @@ def check_decisions(ctx: click.Context, options: dict[str, Any]) -> None:
             refuse_together(ctx, name, "raw", "--raw decides nothing")
 
 
-def make_judgement(classifier: SceneClassifier, options: dict[str, Any]) -> Judgement:
-    """What follows the network; sets the classifier's temperature, too."""
+def make_decider(classifier: SceneClassifier, options: dict[str, Any]) -> Decider | None:
+    """Of the estimates of a classifier, whose temperature it sets, too; None with --raw."""
     from edge_asc.decision import Decider
-    from edge_asc.drift import DriftMonitor
-    from edge_asc.listen import Judgement
 
-    raw = options["raw"]
-    if raw or options["no_calibration"]:
+    if options["raw"] or options["no_calibration"]:
         classifier.temperature = 1.0
-    manifest, hop_s = classifier.manifest, classifier.hop_s
-    reference = None if raw or options["no_drift"] else manifest.drift_reference
-    drift = None if reference is None else DriftMonitor(reference, hop_s)
-    if raw:
-        return Judgement(None, drift)
+    if options["raw"]:
+        return None
     changes = {name: options[name] for name in _REPLACED if options[name] is not None}
     if "stay_s" in changes:
         changes["transition"] = ()
     if options["no_unknown"]:
         changes["unknown_below"] = None
+    manifest = classifier.manifest
     config = replace(manifest.decision_config, **changes)
-    return Judgement(Decider(manifest.scenes, config, hop_s), drift)
+    return Decider(manifest.scenes, config, classifier.hop_s)
+
+
+def make_drift_monitor(classifier: SceneClassifier, options: dict[str, Any]) -> DriftMonitor | None:
+    """None with --raw, with --no-drift, and where the model does not say what it was made for."""
+    from edge_asc.drift import DriftMonitor
+
+    reference = classifier.manifest.drift_reference
+    if options["raw"] or options["no_drift"] or reference is None:
+        return None
+    return DriftMonitor(reference, classifier.hop_s)

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_asc.commands.decision_options import check_decisions, decision_options, make_judgement
+from edge_asc.commands.decision_options import (
+    check_decisions,
+    decision_options,
+    drift_option,
+    make_decider,
+    make_drift_monitor,
+)
 from edge_asc.commands.file_options import check_files, check_logs
 from edge_asc.commands.live import Foreground
 from edge_asc.commands.mqtt_options import check_mqtt
@@ -62,6 +68,7 @@ if TYPE_CHECKING:
 @trust_option
 @output_options
 @decision_options
+@drift_option
 @click.option("--fast", is_flag=True, help="Hear a recording as fast as it can be read.")
 @click.option(
     "--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after so much sound."
@@ -161,7 +168,7 @@ class _Run:
     def _listen(self, foreground: Foreground) -> ListenSummary:
         from edge_asc.clock import clock_doubt
         from edge_asc.context import SceneContext
-        from edge_asc.listen import listen
+        from edge_asc.listen import Judgement, listen
         from edge_asc.outputs import FLUSH_S, FLUSH_WHEN_TERMINATED_S, Outputs
         from edge_asc.pause import PausableSource
         from edge_asc.vitals import Vitals
@@ -169,7 +176,9 @@ class _Run:
         options = self._options
         context = SceneContext(options["city"], options["local_time"])
         opened, manifest = self._open_source(), self._classifier.manifest
-        judgement = make_judgement(self._classifier, options)
+        judgement = Judgement(
+            make_decider(self._classifier, options), make_drift_monitor(self._classifier, options)
+        )
         _introduce(opened, self._classifier, context, self._line)
         wall_clock = opened.live or context.local_time is not None
         vitals = Vitals(opened.name, manifest.name, live=opened.live)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from edge_asc.commands.decision_options import check_decisions, decision_options, make_judgement
+from edge_asc.commands.decision_options import check_decisions, decision_options, make_decider
 from edge_asc.commands.options import (
     PATH,
     city_option,
@@ -77,8 +77,8 @@ def _hear(file: Path, options: dict[str, Any], line: StatusLine) -> Timeline:
     context = SceneContext(options["city"], options["local_time"])
     if note := classifier.context_note(context):
         line.say(note)
-    judgement = make_judgement(classifier, options)
-    return hear(file, Hearing(classifier, context, judgement, line.say, line.show))
+    decider = make_decider(classifier, options)
+    return hear(file, Hearing(classifier, context, decider, line.say, line.show))
 
 
 def _check(ctx: click.Context, file: Path, out: Path) -> None:

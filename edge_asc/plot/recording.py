@@ -10,6 +10,7 @@ import numpy as np
 
 from edge_asc.classifier import SceneClassifier
 from edge_asc.context import SceneContext
+from edge_asc.decision import Decider
 from edge_asc.features import (
     BLOCK_FRAMES,
     FeatureConfig,
@@ -37,7 +38,7 @@ class Hearing:
 
     classifier: SceneClassifier
     context: SceneContext
-    judgement: Judgement
+    decider: Decider | None
     say: Callable[[str], None]
     """A note for the user"""
     progress: Callable[[str], None]
@@ -56,7 +57,7 @@ def hear(path: Path, hearing: Hearing) -> Timeline:
             hearing.classifier,
             outputs,
             context,
-            judgement=hearing.judgement,
+            judgement=Judgement(hearing.decider),
             say=hearing.say,
         )
     finally:
@@ -67,7 +68,7 @@ def hear(path: Path, hearing: Hearing) -> Timeline:
         title=f"{path.name}{place}",
         model=manifest.name,
         demonstration=manifest.demonstration,
-        smoothed=hearing.judgement.decider is not None,
+        smoothed=hearing.decider is not None,
         begins=context.local_time,
         start_s=0.0,
         end_s=summary.heard_s,

@@ -14,7 +14,6 @@ from edge_asc.context import SceneContext
 from edge_asc.decision import Decider
 from edge_asc.errors import AudioError
 from edge_asc.features import FeatureConfig, log_mel
-from edge_asc.listen import Judgement
 from edge_asc.model_file import ModelFile, default_model_path
 from edge_asc.plot.recording import QUIETEST_DBFS, Hearing, centres_hz, hear
 from edge_asc.plot.timeline import Timeline
@@ -33,8 +32,10 @@ def heard(path: Path, model: ModelFile, *, decide: bool = True) -> Timeline:
     manifest = classifier.manifest
     decider = Decider(manifest.scenes, manifest.decision_config, classifier.hop_s)
     context = SceneContext("Luoyang", datetime(2026, 5, 17, 14, 30))
-    judgement = Judgement(decider if decide else None)
-    return hear(path, Hearing(classifier, context, judgement, lambda _: None, lambda _: None))
+    hearing = Hearing(
+        classifier, context, decider if decide else None, lambda _: None, lambda _: None
+    )
+    return hear(path, hearing)
 
 
 def test_a_real_recording_is_decided_as_it_was_labelled(data_dir: Path, model: ModelFile) -> None:
