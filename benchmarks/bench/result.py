@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,10 @@ SCHEMA_VERSION = 1
 
 STAGES = ("read", "resample", "features", "encoder", "head", "network", "decision", "publish")
 """The way of sound to an answer. A stream has encoder and head, a whole window the network."""
+
+WAYS = ("window", "stream", "live")
+"""A whole window at once; one more hop of a stream, as fast as it goes; one more hop of a stream
+that comes in real time, from the arrival of its last sample."""
 
 TOTAL = "total"
 """The stage that is the whole way, end to end: measured, not added up."""
@@ -38,20 +42,76 @@ class Timing:
     model: str
     """As in `Result.models`"""
     way: str
-    """"window": ten seconds at once; "stream": one more hop of a stream"""
+    """One of WAYS"""
     stage: str
     """One of STAGES, or TOTAL"""
     samples_s: tuple[float, ...]
     """In the order in which they were measured"""
+    at_s: tuple[float, ...] = ()
+    """Of TOTAL: when each began, in seconds since the run did. The stages of its way have the same
+    order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """How a stream fared that came as sound does: a hop of it every `hop_s`."""
+
+    model: str
+    hop_s: float
+    hops: int
+    missed: int
+    """Hops whose answer was not there when the next hop was due"""
+    seconds: float
+    cpu_share: float
+    """Of one core, all threads of the process together"""
 
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """Whole windows in a row, as fast as they go."""
+    """Whole windows in a row, as fast as they go, in threads with a classifier each."""
 
     model: str
     threads: int
     windows_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ColdStart:
+    """A number for each fresh process; files were in the page cache."""
+
+    model: str
+    import_s: tuple[float, ...]
+    """From the start of the process until all modules are there, the interpreter's own start too"""
+    load_s: tuple[float, ...]
+    """Reading the model, loading its networks, running its golden windows"""
+    first_answer_s: tuple[float, ...]
+    """From the start of `edge-asc classify` until its line is there"""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Of a fresh process that holds this model alone, and has classified and listened."""
+
+    model: str
+    rss_mb: float
+    peak_mb: float
+    arena_bytes: int | None = None
+    """What the whole-window network wants in TFLite Micro, by the model's manifest"""
+
+
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """What the whole machine, or the part of it that the meter sees, took meanwhile."""
+
+    model: str | None
+    """None for the machine at rest"""
+    way: str
+    """One of WAYS, or `rest`: before the run"""
+    meter: str
+    """What told it: `RAPL package-0`, `INA219 at 0x40`, `constant given by the user`"""
+    joules: float
+    seconds: float
+    answers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +148,12 @@ class Result:
     """False after Ctrl-C: what had been measured by then"""
     warnings: tuple[str, ...] = ()
     """Why not to trust it: the machine was busy, throttled, emulated"""
+    live: tuple[Live, ...] = ()
     throughput: tuple[Throughput, ...] = ()
+    cold_start: tuple[ColdStart, ...] = ()
+    memory: tuple[Memory, ...] = ()
+    energy: tuple[Energy, ...] = ()
     timeline: tuple[Moment, ...] = ()
-    cold_start: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    """`import_s`, `load_s`, `first_answer_s`: each a list, a number for each fresh process"""
-    memory: Mapping[str, float] = field(default_factory=dict)
-    """`rss_mb`, `peak_mb`; `arena_bytes` of the model"""
-    cpu: Mapping[str, float] = field(default_factory=dict)
-    """`share`: of a core that a stream at one hop a second takes"""
-    deadlines: Mapping[str, Any] = field(default_factory=dict)
-    """`hop_s`, `hops`, `missed`"""
-    energy: Mapping[str, Any] = field(default_factory=dict)
-    """`meter` (what told it: "RAPL package-0", "INA219", "constant given by the user"), `joules`,
-    `seconds`, `joules_per_window`"""
     operators: tuple[Mapping[str, Any], ...] = ()
     """`model`, `network`, `operator`, `index`, `median_s`, `share`"""
 
@@ -126,17 +179,13 @@ class Result:
                 raise BenchError(
                     f"{path}: schema version {version}; this edge-asc knows {SCHEMA_VERSION}"
                 )
-            lists = {
-                name: tuple(kind(**row) for row in document.pop(name, ()))
-                for name, kind in (("throughput", Throughput), ("timeline", Moment))
+            rows = {
+                name: tuple(kind(**_with_tuples(row)) for row in document.pop(name, ()))
+                for name, kind in _KINDS.items()
             }
-            timings = tuple(
-                Timing(**{**row, "samples_s": tuple(row["samples_s"])})
-                for row in document.pop("timings")
-            )
             for name in ("models", "warnings", "operators"):
                 document[name] = tuple(document.get(name, ()))
-            return cls(timings=timings, **lists, **document)  # type: ignore[arg-type]
+            return cls(**rows, **document)  # type: ignore[arg-type]
         except OSError as error:
             raise BenchError(f"{path}: {error.strerror}") from error
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -148,6 +197,21 @@ def percentiles_ms(samples_s: Sequence[float]) -> dict[str, float]:
     values = np.percentile(samples_s, PERCENTILES)
     named = {f"p{share}": float(value) for share, value in zip(PERCENTILES, values, strict=True)}
     return {name: 1e3 * value for name, value in {**named, "max": max(samples_s)}.items()}
+
+
+_KINDS = {
+    "timings": Timing,
+    "live": Live,
+    "throughput": Throughput,
+    "cold_start": ColdStart,
+    "memory": Memory,
+    "energy": Energy,
+    "timeline": Moment,
+}
+
+
+def _with_tuples(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
 
 
 def _without_nothing(value: Any) -> Any:  # noqa: ANN401
