@@ -15,6 +15,7 @@ import click
 
 from edge_asc import __version__
 from edge_asc.commands.audit import audit
+from edge_asc.commands.bench import bench
 from edge_asc.commands.calibrate import calibrate
 from edge_asc.commands.classify import classify_files
 from edge_asc.commands.config import config
@@ -84,6 +85,7 @@ for _command in (
     record_clips,
     show_devices,
     examine_this_machine,
+    bench,
     config,
     service,
     show_model,

@@ -16,6 +16,7 @@ from edge_asc.errors import AudioError, ConfigError
 
 COMMANDS = [
     "audit",
+    "bench",
     "calibrate",
     "classify",
     "config",

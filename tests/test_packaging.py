@@ -73,7 +73,12 @@ def test_each_mapped_folder_has_its_link(name: str, setup_cfg: configparser.Conf
 
 
 @pytest.mark.parametrize(
-    ("package", "folder"), [("edge_asc", "edge_asc"), ("edge_asc.training", "training")]
+    ("package", "folder"),
+    [
+        ("edge_asc", "edge_asc"),
+        ("edge_asc.benchmarks.bench", "benchmarks/bench"),
+        ("edge_asc.training", "training"),
+    ],
 )
 def test_every_data_file_is_packaged(
     package: str, folder: str, setup_cfg: configparser.ConfigParser

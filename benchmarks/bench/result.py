@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,8 @@ class Timing:
     samples_s: tuple[float, ...]
     """In the order in which they were measured"""
     at_s: tuple[float, ...] = ()
-    """Of TOTAL: when each began, in seconds since the run did. The stages of its way have the same
-    order."""
+    """Of TOTAL: when each ended, in seconds since the run began. The stages of its way have the
+    same order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,8 @@ class Energy:
     joules: float
     seconds: float
     answers: int
+    """Windows or hops that were answered meanwhile"""
+    threads: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,9 @@ class Result:
     """False after Ctrl-C: what had been measured by then"""
     warnings: tuple[str, ...] = ()
     """Why not to trust it: the machine was busy, throttled, emulated"""
+    conditions: Mapping[str, float] = field(default_factory=dict)
+    """`load_before`, `load_after` (1 min); `busy_cores_before`, `others_cores` during the run,
+    `stolen_cores`; `away_share`, `involuntary_switches` while it measured"""
     live: tuple[Live, ...] = ()
     throughput: tuple[Throughput, ...] = ()
     cold_start: tuple[ColdStart, ...] = ()
@@ -164,10 +169,13 @@ class Result:
         return document
 
     def write(self, path: Path) -> None:
-        """Whole or not at all. Raises OSError."""
-        text = json.dumps(self.to_dict(), indent=1, allow_nan=False)
+        """Whole or not at all, if `path` is a file or none yet. Raises OSError."""
+        text = json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
+        if path.exists() and not path.is_file():  # a pipe or a device is no file to replace
+            path.write_text(text, encoding="utf-8")
+            return
         with atomic_path(path) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path) -> Result:

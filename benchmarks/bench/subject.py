@@ -1,0 +1,113 @@
+"""What is measured: models, and the sound that they hear."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import soundfile
+
+from edge_asc.archive import read_file
+from edge_asc.audio import open_audio
+from edge_asc.errors import AudioError
+from edge_asc.interpreter import runtime_name
+from edge_asc.model_file import ModelFile
+
+CLIP = Path(__file__).parent / "clip.ogg"
+"""clip.md tells what it is and who made it."""
+
+BUILT_IN = "built-in clip: 10 s inside a train"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model under a name that no other of the run has."""
+
+    name: str
+    path: Path
+    sha256: str
+    model: ModelFile
+
+    def facts(self) -> dict[str, Any]:
+        """As in `Result.models`."""
+        manifest = self.model.manifest
+        return {
+            "name": self.name,
+            "sha256": self.sha256,
+            "variant": manifest.variant,
+            "quantization": manifest.quantization,
+            "window_s": manifest.window_s,
+            "streams": self.model.encoder is not None,
+            "bytes": self.model.size_bytes,
+            "runtime": runtime_name(),
+        }
+
+
+def read_subjects(paths: Sequence[Path]) -> list[Subject]:
+    """Raises ModelFileError for a file that is no model or damaged, InterpreterError."""
+    subjects: list[Subject] = []
+    for path in paths:
+        data = read_file(path)
+        model = ModelFile.from_bytes(data, str(path))
+        taken = {subject.name for subject in subjects}
+        names = (model.manifest.name, f"{model.manifest.name} ({path.name})", str(path))
+        name = next((name for name in names if name not in taken), None)
+        if name is not None:  # else the same file was named twice
+            subjects.append(Subject(name, path, hashlib.sha256(data).hexdigest(), model))
+    return subjects
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A sound file of at least one window."""
+
+    path: Path
+    facts: dict[str, Any]
+    """`audio`, its name without folders, which are nobody's business; `audio_format`,
+    `audio_seconds`, `rate_hz`, `channels`; `synthetic` if known"""
+    window_path: Path
+    """A WAV file of its first window"""
+
+
+@contextmanager
+def opened_sound(path: Path | None, longest_window_s: float) -> Iterator[Sound]:
+    """`path`, or the built-in clip as a 16-bit WAV file, as a recorder writes it.
+
+    Raises AudioError for a file that is no sound or shorter than the longest window.
+    """
+    with TemporaryDirectory(prefix="edge-asc-bench-") as folder:
+        window = Path(folder) / "window.wav"
+        source = path or CLIP
+        _check_length(source, longest_window_s)
+        rate_hz = soundfile.info(source).samplerate
+        samples, _ = soundfile.read(source, round(longest_window_s * rate_hz), dtype="int16")
+        soundfile.write(window, samples, rate_hz, subtype="PCM_16")
+        if path is None:
+            yield Sound(window, {"audio": BUILT_IN, **_facts(window), "synthetic": False}, window)
+        else:
+            yield Sound(path, {"audio": path.name, **_facts(path)}, window)
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    with open_audio(path) as file:
+        return {
+            "audio_format": f"{file.format} {file.subtype}",
+            "audio_seconds": round(file.frames / file.samplerate, 3),
+            "rate_hz": file.samplerate,
+            "channels": file.channels,
+        }
+
+
+def _check_length(path: Path, longest_window_s: float) -> None:
+    with open_audio(path) as file:
+        seconds = file.frames / file.samplerate
+    if seconds < longest_window_s:
+        raise AudioError(
+            f"{path} lasts {seconds:.2f} s; a window of the model is {longest_window_s:g} s long:"
+            " give a recording that is at least as long"
+        )

@@ -1,0 +1,145 @@
+"""A result as text, for a terminal; as Markdown it can be pasted as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import median
+
+from edge_asc.benchmarks.bench.result import TOTAL, Result, percentiles_ms
+
+_WAYS = {
+    "window": "a whole window at once",
+    "stream": "one more hop of a stream, as fast as it goes",
+    "live": "one more hop of a stream in real time, from the arrival of its last sample",
+}
+
+
+def describe(result: Result) -> Iterator[str]:
+    """Lines: the machine, a table of times for each model and way, and what else was measured."""
+    yield from _head(result)
+    for model in result.models:
+        name = model["name"]
+        yield from ("", f"## {name} ({model['quantization']}, {model['runtime']})")
+        for way, meaning in _WAYS.items():
+            yield from _times(result, name, way, meaning)
+        yield from _facts(result, name, model["window_s"])
+    if result.warnings:
+        yield from ("", "## Warnings", "")
+        yield from (f"- {warning}" for warning in result.warnings)
+
+
+def _head(result: Result) -> Iterator[str]:
+    device, settings = result.device, result.settings
+    board = device.get("model") or device["machine"]
+    cpu = f", {device['cpu']}" if "cpu" in device else ""
+    clock = f" at up to {device['max_clock_mhz']:.0f} MHz" if "max_clock_mhz" in device else ""
+    yield f"# {board}{cpu}{clock}" + (" (emulated)" if "emulated" in device else "")
+    yield ""
+    memory = f"{device['memory_mb']} MB, " if "memory_mb" in device else ""
+    governor = f", governor {device['governor']}" if "governor" in device else ""
+    system = f"{device.get('system', 'Linux')}, {device['kernel']}"
+    yield f"{device['cores']} cores, {memory}{system}, Python {device['python']}{governor}"
+    synthetic = "synthetic " if settings.get("synthetic") else ""
+    yield (
+        f"{synthetic}sound: {settings['audio']} ({settings['rate_hz']} Hz,"
+        f" {settings['audio_format']}); {settings['runs']} runs in shuffled order after"
+        f" {settings['warm_up']} to warm up, seed {settings['seed']}"
+    )
+    if not result.complete:
+        yield "interrupted: this is what had been measured by then"
+
+
+def _times(result: Result, name: str, way: str, meaning: str) -> Iterator[str]:
+    timings = [each for each in result.timings if (each.model, each.way) == (name, way)]
+    if not timings:
+        return
+    rows = [["ms", "p50", "p90", "p95", "p99", "max"]]
+    for timing in timings:
+        stage = "**end to end**" if timing.stage == TOTAL else timing.stage
+        rows.append([stage, *(f"{ms:.3f}" for ms in percentiles_ms(timing.samples_s).values())])
+    yield from ("", f"{way}: {meaning}; {len(timings[0].samples_s)} times", "")
+    yield from markdown_table(rows)
+
+
+def _facts(result: Result, name: str, window_s: float) -> Iterator[str]:
+    facts = [
+        *_speed(result, name, window_s),
+        *_live(result, name),
+        *_starts(result, name),
+        *_energy(result, name),
+    ]
+    if facts:
+        yield ""
+        yield from (f"- {fact}" for fact in facts)
+
+
+def _speed(result: Result, name: str, window_s: float) -> Iterator[str]:
+    for timing in result.timings:
+        if (timing.model, timing.way, timing.stage) == (name, "window", TOTAL):
+            factor = median(timing.samples_s) / window_s
+            yield f"real-time factor of a window: {factor:.5f}, {1 / factor:,.0f} times real time"
+    found = [each for each in result.throughput if each.model == name]
+    if found:
+        rates = ", ".join(f"{each.windows_per_s:.1f} ({each.threads})" for each in found)
+        yield f"windows a second (threads): {rates}"
+
+
+def _live(result: Result, name: str) -> Iterator[str]:
+    for each in result.live:
+        if each.model == name:
+            yield (
+                f"live, a hop every {each.hop_s:g} s for {each.seconds:.0f} s: {each.missed} of"
+                f" {each.hops} answers came after the next hop was due;"
+                f" {100 * each.cpu_share:.2f} % of a core"
+            )
+
+
+def _starts(result: Result, name: str) -> Iterator[str]:
+    for start in result.cold_start:
+        if start.model == name:
+            times = (start.import_s, start.load_s, start.first_answer_s)
+            imports, load, answer = (median(each) for each in times)
+            yield (
+                f"cold start, median of {len(start.load_s)} processes: modules imported"
+                f" {imports:.2f} s, model loaded {load:.2f} s; `edge-asc classify` answers"
+                f" after {answer:.2f} s (slowest {max(start.first_answer_s):.2f} s)"
+            )
+    for memory in result.memory:
+        if memory.model == name:
+            arena = ""
+            if memory.arena_bytes is not None:
+                arena = f"; arena in TFLite Micro {memory.arena_bytes / 1e3:.0f} kB"
+            yield f"memory: {memory.rss_mb:.1f} MB, at most {memory.peak_mb:.1f} MB{arena}"
+
+
+def _energy(result: Result, name: str) -> Iterator[str]:
+    for each in result.energy:
+        if each.model in (name, None) and each.seconds > 0.0:
+            watts = f"{each.joules / each.seconds:.2f} W by {each.meter}"
+            if each.answers == 0:
+                yield f"at rest: {watts}"
+            else:
+                share = f"{1e3 * each.joules / each.answers:.2f} mJ a {_UNITS[each.way]}"
+                yield f"{each.way}, {each.threads} threads: {watts}, {share}"
+
+
+_UNITS = {"window": "window", "stream": "hop", "live": "hop"}
+
+
+def markdown_table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Lines of a table, its first row the head; the first column is text, the others numbers."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        " | ".join(
+            cell.ljust(width) if index == 0 else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    rule = "|".join(
+        "-" * (width + 2) if index == 0 else "-" * (width + 1) + ":"
+        for index, width in enumerate(widths)
+    )
+    yield f"| {lines[0]} |"
+    yield f"|{rule}|"
+    yield from (f"| {line} |" for line in lines[1:])
