@@ -12,7 +12,6 @@ import numpy.typing as npt
 from edge_asc.context import TIME_FEATURES, SceneContext
 from edge_asc.errors import ModelFileError
 from edge_asc.features import (
-    BLOCK_FRAMES,
     LogMel,
     LogMelStream,
     Samples,
@@ -22,6 +21,7 @@ from edge_asc.features import (
 )
 from edge_asc.golden import allowed_error
 from edge_asc.interpreter import Network, runtime_name
+from edge_asc.mel_bands import BLOCK_FRAMES
 from edge_asc.model_file import ModelFile
 from edge_asc.windows import fit_to_window
 
@@ -202,7 +202,7 @@ class SceneClassifier:
         The second value says whether the sound was too short and repeated. Raises as `classify`.
         """
         window, padded = fit_to_window(samples, self.window_samples)
-        return self._standardize(log_mel(window, self.manifest.features)), padded
+        return self.standardize(log_mel(window, self.manifest.features)), padded
 
     def probabilities(self, features: LogMel, context: SceneContext) -> Array:
         """Calibrated probabilities, shape (num_scenes,), of one window's standardised features."""
@@ -242,7 +242,8 @@ class SceneClassifier:
             profile,
         )
 
-    def _standardize(self, frames: LogMel) -> LogMel:
+    def standardize(self, frames: LogMel) -> LogMel:
+        """`frames` as this model wants them; both of shape (num_frames, num_mels)."""
         facts = self.manifest
         return standardize(frames, facts.mel_mean, facts.mel_std, facts.standardized_range)
 
@@ -260,7 +261,7 @@ class SceneClassifier:
         if self._encoder is not None:
             highest = max(float(frames.max()) for frames in self._frames)
             floored = np.maximum(block, np.float32(highest - self.manifest.features.top_db))
-            cell = self._standardize(floored)
+            cell = self.standardize(floored)
             self._steps.append(self._encode_cell(cell))
             self._profiles.append(cell.mean(axis=0))
 
@@ -273,7 +274,7 @@ class SceneClassifier:
             profile = np.mean(list(self._profiles), axis=0)
         else:
             frames = np.concatenate(list(self._frames))[-self.manifest.num_frames :]
-            features = self._standardize(apply_floor(frames, self.manifest.features.top_db))
+            features = self.standardize(apply_floor(frames, self.manifest.features.top_db))
             logits, profile = self.whole_logits(features, context), features.mean(axis=0)
         after_gap = self._lost_sound and self._estimates_since_reset == 0
         self._estimates_since_reset += 1

@@ -16,12 +16,16 @@ They are those of the official CAS 2023 baseline, which calls librosa 0.11 so:
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+
+from edge_asc.mel_bands import BLOCK_FRAMES, MelBands, mel_bands, mel_matrix
 
 Samples = npt.NDArray[np.float32]
 """shape (num_samples,), mono, full scale +-1.0"""
@@ -30,10 +34,6 @@ LogMel = npt.NDArray[np.float32]
 """shape (num_frames, num_mels), 10 log10 of magnitudes"""
 
 MAGNITUDE_FLOOR = 1e-10
-
-BLOCK_FRAMES = 50
-"""Frames computed together. Always this many, so that how a stream was cut can never change a bit
-of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +73,26 @@ class FeatureConfig:
         return cls(**values)  # type: ignore[arg-type]
 
 
-def log_mel(samples: Samples, config: FeatureConfig) -> LogMel:
+def log_mel(samples: Samples, config: FeatureConfig, bands: MelBands | None = None) -> LogMel:
     """Log-mel frames of one clip, shape (num_samples // hop_samples, num_mels).
 
     The 80 dB floor is applied. It looks at one frame more than is returned, as in librosa and the
-    official baseline.
+    official baseline. `bands` says how to compute; without it, what suits this processor.
     """
-    num_frames = len(samples) // config.hop_samples
-    hop = config.hop_samples
-    padded = np.zeros(hop + _whole_blocks(num_frames + 1) * BLOCK_FRAMES * hop + hop, np.float32)
-    padded[hop : hop + len(samples)] = samples
-    frames = _block_frames(padded, config)[: num_frames + 1]
-    return apply_floor(frames, config.top_db)[:num_frames]
+    hop, num_frames = config.hop_samples, len(samples) // config.hop_samples
+    bands = bands or _bands_of_this_thread(config)
+    frames = np.empty((_whole_blocks(num_frames) * BLOCK_FRAMES, config.num_mels), np.float32)
+    for first in range(0, num_frames, BLOCK_FRAMES):
+        block = _block_samples(samples, first, hop)
+        frames[first : first + BLOCK_FRAMES] = _decibels(bands.process(block))
+    kept = frames[:num_frames]
+    if num_frames == 0 or kept.min() >= _most_possible(samples[-2 * hop :], config) - config.top_db:
+        return apply_floor(kept, config.top_db)
+    first = num_frames // BLOCK_FRAMES * BLOCK_FRAMES
+    block = _decibels(bands.process(_block_samples(samples, first, hop)))
+    one_more = block[num_frames - first]
+    floor = max(kept.max(), one_more.max()) - np.float32(config.top_db)
+    return np.maximum(kept, floor)
 
 
 def apply_floor(frames: LogMel, top_db: float) -> LogMel:
@@ -114,94 +122,72 @@ class LogMelStream:
     because that depends on a whole window: see `apply_floor`.
     """
 
-    def __init__(self, config: FeatureConfig) -> None:
-        self._config = config
-        self._block_samples = BLOCK_FRAMES * config.hop_samples
+    def __init__(self, config: FeatureConfig, bands: MelBands | None = None) -> None:
+        """`bands` says how to compute; without it, what suits this processor."""
+        self._hop, self._num_mels = config.hop_samples, config.num_mels
+        self._bands = bands or mel_bands(config)
+        self._sound = np.zeros((BLOCK_FRAMES + 1) * self._hop, np.float32)
         self.reset()
 
     def reset(self) -> None:
         """Forget everything heard so far, as after lost sound."""
-        self._waiting = np.zeros(self._config.hop_samples, np.float32)
+        self._sound[: self._hop] = 0.0
+        self._num_waiting = self._hop
 
     def process(self, chunk: Samples) -> LogMel:
         """Take in `chunk`, shape (num_samples,); return what it completes, (50 n, num_mels)."""
-        hop = self._config.hop_samples
-        waiting = np.concatenate([self._waiting, chunk.astype(np.float32, copy=False)])
-        num_blocks = (len(waiting) - hop) // self._block_samples
-        end = num_blocks * self._block_samples
-        self._waiting = waiting[end:].copy()
-        return _block_frames(waiting[: end + hop], self._config)
+        blocks = [np.empty((0, self._num_mels), np.float32)]
+        while len(chunk) > 0:
+            end = min(self._num_waiting + len(chunk), len(self._sound))
+            num_taken = end - self._num_waiting
+            self._sound[self._num_waiting : end] = chunk[:num_taken]
+            self._num_waiting, chunk = end, chunk[num_taken:]
+            if end == len(self._sound):
+                blocks.append(_decibels(self._bands.process(self._sound)))
+                self._sound[: self._hop] = self._sound[-self._hop :]
+                self._num_waiting = self._hop
+        return np.concatenate(blocks)
+
+
+_threads = threading.local()
+
+
+def _bands_of_this_thread(config: FeatureConfig) -> MelBands:
+    """Kept from clip to clip: to get the memory anew would cost a twentieth of the time."""
+    if getattr(_threads, "config", None) != config:
+        _threads.config, _threads.bands = config, mel_bands(config)
+    bands: MelBands = _threads.bands
+    return bands
 
 
 def _whole_blocks(num_frames: int) -> int:
     return -(-num_frames // BLOCK_FRAMES)
 
 
-def _block_frames(samples: Samples, config: FeatureConfig) -> LogMel:
-    """Frames of `samples`: one hop of past, then n blocks; what is left over is not read."""
-    hop = config.hop_samples
-    num_blocks = (len(samples) - hop) // (BLOCK_FRAMES * hop)
-    frames = np.empty((num_blocks * BLOCK_FRAMES, config.num_mels), np.float32)
-    for block in range(num_blocks):
-        start = block * BLOCK_FRAMES * hop
-        halves = samples[start : start + (BLOCK_FRAMES + 1) * hop].reshape(-1, hop)
-        frames[block * BLOCK_FRAMES : (block + 1) * BLOCK_FRAMES] = _log_mel_block(halves, config)
-    return frames
+def _block_samples(samples: Samples, first_frame: int, hop: int) -> Samples:
+    """What a block of frames reads, shape (51 * hop,), with zeros around the clip."""
+    begin, end = (first_frame - 1) * hop, (first_frame + BLOCK_FRAMES) * hop
+    if begin >= 0 and end <= len(samples):
+        return samples[begin:end]
+    block = np.zeros(end - begin, np.float32)
+    inside = samples[max(begin, 0) : end]
+    start = max(-begin, 0)
+    block[start : start + len(inside)] = inside
+    return block
 
 
-def _log_mel_block(halves: npt.NDArray[np.float32], config: FeatureConfig) -> LogMel:
-    """One block from its 51 half windows, shape (51, hop_samples)."""
-    hop = config.hop_samples
-    window = _hann(config.window_samples)
-    # Where the samples lie in the FFT's buffer turns phases only, and magnitudes are all we use.
-    # Double precision as in librosa: single errs by 0.1 dB in the bands far from a pure tone.
-    buffer = np.zeros((BLOCK_FRAMES, config.fft_size))
-    np.multiply(halves[:-1], window[:hop], out=buffer[:, :hop])
-    np.multiply(halves[1:], window[hop:], out=buffer[:, hop : 2 * hop])
-    # The spectrum is exact now; its magnitude is twice as fast in single precision.
-    magnitude = np.abs(np.fft.rfft(buffer).astype(np.complex64))
-    mel = magnitude @ mel_matrix(config).T
-    decibels: LogMel = np.float32(10.0) * np.log10(np.maximum(mel, np.float32(MAGNITUDE_FLOOR)))
+def _most_possible(samples: Samples, config: FeatureConfig) -> float:
+    """No band of a frame of these samples is above this: as if all were in phase at every bin."""
+    return 10.0 * math.log10(_largest_gain(config) * float(np.abs(samples).sum()) + MAGNITUDE_FLOOR)
+
+
+@lru_cache(maxsize=4)
+def _largest_gain(config: FeatureConfig) -> float:
+    return float(mel_matrix(config).sum(axis=1).max())
+
+
+def _decibels(mel: npt.NDArray[np.float32]) -> LogMel:
+    decibels: LogMel = np.maximum(mel, np.float32(MAGNITUDE_FLOOR))
+    np.log10(decibels, out=decibels)
+    decibels *= np.float32(10.0)
     return decibels
-
-
-@lru_cache(maxsize=4)
-def _hann(num_samples: int) -> npt.NDArray[np.float64]:
-    """Periodic Hann window."""
-    phase = 2.0 * np.pi * np.arange(num_samples) / num_samples
-    window: npt.NDArray[np.float64] = 0.5 - 0.5 * np.cos(phase)
-    return window
-
-
-@lru_cache(maxsize=4)
-def mel_matrix(config: FeatureConfig) -> npt.NDArray[np.float32]:
-    """Weights of the mel bands, shape (num_mels, fft_size // 2 + 1), each band of equal area.
-
-    Slaney's scale: Auditory Toolbox, 1998, as librosa.filters.mel(htk=False, norm="slaney").
-    """
-    mels = np.linspace(_hz_to_mel(config.fmin_hz), _hz_to_mel(config.fmax_hz), config.num_mels + 2)
-    edges_hz = _mel_to_hz(mels)
-    bins_hz = np.fft.rfftfreq(config.fft_size, 1.0 / config.sample_rate_hz)
-    rising = (bins_hz - edges_hz[:-2, None]) / (edges_hz[1:-1] - edges_hz[:-2])[:, None]
-    falling = (edges_hz[2:, None] - bins_hz) / (edges_hz[2:] - edges_hz[1:-1])[:, None]
-    triangles = np.maximum(0.0, np.minimum(rising, falling))
-    areas = triangles * (2.0 / (edges_hz[2:] - edges_hz[:-2]))[:, None]
-    weights: npt.NDArray[np.float32] = areas.astype(np.float32)
-    return weights
-
-
-# Slaney's scale is linear (200/3 Hz a mel) up to 1 kHz = 15 mel, then 27 mels make a factor of 6.4.
-_LINEAR_HZ_PER_MEL = 200.0 / 3.0
-_BREAK_HZ, _BREAK_MEL = 1000.0, 15.0
-_LOG_STEP = np.log(6.4) / 27.0
-
-
-def _hz_to_mel(hz: float) -> float:
-    if hz < _BREAK_HZ:
-        return hz / _LINEAR_HZ_PER_MEL
-    return float(_BREAK_MEL + np.log(hz / _BREAK_HZ) / _LOG_STEP)
-
-
-def _mel_to_hz(mels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    above = _BREAK_HZ * np.exp(_LOG_STEP * (mels - _BREAK_MEL))
-    return np.where(mels < _BREAK_MEL, mels * _LINEAR_HZ_PER_MEL, above)

@@ -186,7 +186,7 @@ def test_streaming_agrees_with_whole_windows_on_real_sound(
         for start in range(0, len(samples) - 10 * RATE + 1, 5 * RATE):
             window = samples[start : start + 10 * RATE]
             frames = log_mel(window, FeatureConfig())
-            features = classifier._standardize(frames)
+            features = classifier.standardize(frames)
             whole = classifier.whole_logits(features, NOWHERE)
             streamed = classifier.streamed_logits(features, NOWHERE)
             same.append(whole.argmax() == streamed.argmax())

@@ -22,7 +22,12 @@ from PIL import Image
 from torch import Tensor
 
 from edge_asc.audio import read_audio
-from edge_asc.features import FeatureConfig, log_mel, mel_matrix, standardize
+from edge_asc.features import (
+    FeatureConfig,
+    log_mel,
+    standardize,
+)
+from edge_asc.mel_bands import mel_matrix
 from edge_asc.model_file import Manifest, ModelFile, default_model_path
 from edge_asc.training.augment import Augmenter, Batch
 from edge_asc.training.recipe import AugmentRecipe

@@ -24,7 +24,8 @@ import numpy.typing as npt
 from sklearn.tree import DecisionTreeClassifier
 
 from edge_asc.audio import open_audio
-from edge_asc.features import FeatureConfig, mel_matrix
+from edge_asc.features import FeatureConfig
+from edge_asc.mel_bands import mel_matrix
 from edge_asc.training.corpus import FeatureReader
 from edge_asc.training.datasets import Clip
 from edge_asc.training.metrics import Interval, score

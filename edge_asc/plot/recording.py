@@ -12,15 +12,14 @@ from edge_asc.classifier import SceneClassifier
 from edge_asc.context import SceneContext
 from edge_asc.decision import Decider
 from edge_asc.features import (
-    BLOCK_FRAMES,
     FeatureConfig,
     LogMel,
     LogMelStream,
     Samples,
-    mel_matrix,
 )
 from edge_asc.level import measure_level
 from edge_asc.listen import Judgement, listen
+from edge_asc.mel_bands import BLOCK_FRAMES, mel_matrix
 from edge_asc.messages import Message, Report, SceneChange
 from edge_asc.outputs import Outputs
 from edge_asc.plot.timeline import Bins, Spectrogram, Stretches, Timeline, Values
