@@ -16,7 +16,7 @@ from edge_asc.audio import read_audio
 from edge_asc.classifier import SceneClassifier
 from edge_asc.context import SceneContext
 from edge_asc.features import FeatureConfig, LogMelStream, Samples, log_mel
-from edge_asc.mel_bands import FourierBands, ProductBands, hann, mel_bands, mel_matrix
+from edge_asc.mel_bands import FourierBands, MelBands, ProductBands, hann, mel_bands, mel_matrix
 from edge_asc.model_file import ModelFile, default_model_path
 
 CONFIG = FeatureConfig()
@@ -61,7 +61,7 @@ def test_no_answer_depends_on_the_way(data_dir: Path) -> None:
     """Seen on 920 windows of real sound: 0.011 at most, two steps of int8; no other scene."""
     classifier = SceneClassifier(ModelFile.read(default_model_path()))
     facts = classifier.manifest
-    ways = [FourierBands(facts.features), ProductBands(facts.features)]
+    ways: list[MelBands] = [FourierBands(facts.features), ProductBands(facts.features)]
     for path in sorted((data_dir / "scenes_open").glob("*/*.flac")):
         samples = np.resize(read_audio(path, 44_100, duration_s=10.0), classifier.window_samples)
         exact, rounded = (
