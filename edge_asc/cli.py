@@ -76,6 +76,9 @@ class _Program(click.Group):
 @click.version_option(__version__, prog_name="edge-asc", message="%(prog)s %(version)s")
 def main() -> None:
     """Tell the acoustic scene (bus, bar, urban park, ...) from sound, on a small device."""
+    # Before numpy comes. Our matrix products are too small to share; its BLAS would start a thread
+    # for every core, and they would wait for work in a loop.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 for _command in (

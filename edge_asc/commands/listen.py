@@ -100,8 +100,6 @@ def listen_to_source(ctx: click.Context, /, **options: Any) -> None:  # noqa: AN
     edge-asc listen --source 'exec:arecord -q -t raw -f S16_LE -r 48000' --rate 48000
     arecord -t raw -f S16_LE -r 48000 | edge-asc listen --source - --rate 48000
     """  # noqa: D301 (click wants the backspace character)
-    # Before numpy comes: its BLAS would wait for work in a loop, on every core, ten times a second.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from edge_asc.service_manager import ServiceManager
     from edge_asc.signals import Signals
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,8 +93,6 @@ def record_clips(ctx: click.Context, /, **options: Any) -> None:  # noqa: ANN401
     edge-asc record --scene bus --city Beijing --minutes 10
     edge-asc record --scene kitchen --own-class --out home --device USB
     """  # noqa: D301 (click wants the backspace character)
-    # As in `listen`, before numpy comes.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     label = _label(ctx, options["scene"], options["own_class"])
     for name in ("place", "group"):
         _check_text(ctx, name, options[name])
