@@ -73,10 +73,13 @@ def _first_line(command: list[str]) -> tuple[str, float]:
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True) as process,
     ):
         assert process.stdout is not None
-        line = process.stdout.readline()
-        taken_s = time.perf_counter() - began_s
-        process.stdout.read()
-        process.wait()
+        try:
+            line = process.stdout.readline()
+            taken_s = time.perf_counter() - began_s
+            process.communicate()
+        except KeyboardInterrupt:
+            process.kill()
+            raise
         said.seek(0)
         error = said.read().decode(errors="replace").strip()
     if process.returncode != 0 or not line:

@@ -35,6 +35,8 @@ from edge_asc.benchmarks.bench.ways import (
     Window,
     usual_context,
 )
+from edge_asc.mel_bands import BLOCK_FRAMES
+from edge_asc.model_file import ModelFile
 
 REST_S = 1.0
 """How long the machine is looked at before anything is done"""
@@ -56,7 +58,7 @@ class Settings:
     warm_up: int = 10
     """Runs of each way that come first and do not count"""
     hop_s: float | None = None
-    """None for the model's own"""
+    """How often a hop comes to a live stream; None for as often as it is heard"""
     threads: int = 1
     """Of the interpreter"""
     minutes: float = 0.25
@@ -188,11 +190,11 @@ class Run:
     def _measure_live(self, subject: Subject) -> None:
         with ExitStack() as stack:
             pipeline = self._pipeline(stack, subject)
-            hop_s = self._settings.hop_s or pipeline.classifier.hop_s
-            num_hops = round(60.0 * self._settings.minutes / hop_s)
+            every_s = self._settings.hop_s or hop_s(subject.model)
+            num_hops = round(60.0 * self._settings.minutes / every_s)
             if num_hops == 0:
                 return
-            stream = LiveStream(pipeline, self._sound.path, hop_s)
+            stream = LiveStream(pipeline, self._sound.path, every_s)
             began_s, cpu_s = time.perf_counter(), time.process_time()
             laps = self._laps[subject.name, stream.name]
             try:
@@ -206,8 +208,8 @@ class Run:
             finally:  # Ctrl-C, too
                 seconds = time.perf_counter() - began_s
                 share = (time.process_time() - cpu_s) / seconds
-                missed = sum(lap[TOTAL] > hop_s for _, lap in laps)
-                self._live.append(Live(subject.name, hop_s, len(laps), missed, seconds, share))
+                missed = sum(lap[TOTAL] > every_s for _, lap in laps)
+                self._live.append(Live(subject.name, every_s, len(laps), missed, seconds, share))
 
     def _pipeline(self, stack: ExitStack, subject: Subject, threads: int | None = None) -> Pipeline:
         threads = threads or self._settings.threads
@@ -232,7 +234,7 @@ class Run:
         context = {subject.name: usual_context(subject.model) for subject in self._subjects}
         return {
             **self._sound.facts,
-            "hop_s": settings.hop_s or "each model's own",
+            "hop_s": settings.hop_s or hop_s(self._subjects[0].model),
             **{name: getattr(settings, name) for name in _TOLD},
             "blas_threads": os.environ.get("OPENBLAS_NUM_THREADS", "as many as cores"),
             "cities": {name: place.city for name, place in context.items()},
@@ -254,6 +256,11 @@ class Run:
         yield from self._book.faults
         for stage, factor in self._settings.slowed.items():
             yield f"{stage} was slowed {factor:g} times on purpose"
+
+
+def hop_s(model: ModelFile) -> float:
+    """Seconds of sound between two answers of a stream."""
+    return BLOCK_FRAMES / model.manifest.features.frames_per_second
 
 
 def thread_counts(cores: int) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from edge_asc.benchmarks.bench.result import TOTAL, Result, percentiles_ms
+from edge_asc.benchmarks.bench.result import TOTAL, Moment, Result, percentiles_ms
 
 _WAYS = {
     "window": "a whole window at once",
@@ -45,8 +45,27 @@ def _head(result: Result) -> Iterator[str]:
         f" {settings['audio_format']}); {settings['runs']} runs in shuffled order after"
         f" {settings['warm_up']} to warm up, seed {settings['seed']}"
     )
+    yield from _meanwhile(result.timeline)
     if not result.complete:
         yield "interrupted: this is what had been measured by then"
+
+
+def _meanwhile(timeline: Sequence[Moment]) -> Iterator[str]:
+    """From the lowest to the highest of what the machine told during the run."""
+    parts = []
+    for name, what, unit in _MOMENTS:
+        found = [value for moment in timeline if (value := getattr(moment, name)) is not None]
+        if found:
+            parts.append(f"{what} {min(found):.{unit[1]}f} to {max(found):.{unit[1]}f}{unit[0]}")
+    if parts:
+        yield f"meanwhile: {', '.join(parts)}"
+
+
+_MOMENTS = (
+    ("temperature_c", "temperature", (" °C", 0)),
+    ("clock_mhz", "clock", (" MHz", 0)),
+    ("load_1min", "load", ("", 2)),
+)
 
 
 def _times(result: Result, name: str, way: str, meaning: str) -> Iterator[str]:
@@ -92,6 +111,21 @@ def _live(result: Result, name: str) -> Iterator[str]:
                 f" {each.hops} answers came after the next hop was due;"
                 f" {100 * each.cpu_share:.2f} % of a core"
             )
+            yield from _drift(result, name)
+
+
+def _drift(result: Result, name: str) -> Iterator[str]:
+    """Whether a long run became slower."""
+    for timing in result.timings:
+        if (timing.model, timing.way, timing.stage) == (name, "live", TOTAL):
+            tenth = len(timing.samples_s) // 10
+            if tenth >= _DRIFT_HOPS:
+                factor = median(timing.samples_s[-tenth:]) / median(timing.samples_s[:tenth])
+                yield f"the last tenth of them took {factor:.2f} times as long as the first"
+
+
+_DRIFT_HOPS = 20
+"""A median of fewer says nothing."""
 
 
 def _starts(result: Result, name: str) -> Iterator[str]:
@@ -120,7 +154,8 @@ def _energy(result: Result, name: str) -> Iterator[str]:
                 yield f"at rest: {watts}"
             else:
                 share = f"{1e3 * each.joules / each.answers:.2f} mJ a {_UNITS[each.way]}"
-                yield f"{each.way}, {each.threads} threads: {watts}, {share}"
+                threads = f"{each.threads} thread" + ("s" if each.threads > 1 else "")
+                yield f"{each.way}, {threads}: {watts}, {share}"
 
 
 _UNITS = {"window": "window", "stream": "hop", "live": "hop"}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +36,7 @@ class _Bench(click.Group):
 
 @click.group(cls=_Bench)
 def bench() -> None:
-    """Measure this device, from sound to answer; compare and show what was measured.
+    """Measure this device, every stage from sound to answer.
 
     `edge-asc bench [MODEL...]` is `edge-asc bench run [MODEL...]`: see `edge-asc bench run --help`.
     """
@@ -144,7 +147,8 @@ def run(
         with opened_sound(audio, longest_s) as sound:
             telling = Telling(line.say, line.show)
             measured = Run(subjects, sound, Settings(**settings), meters, machine, telling)
-            measured.measure()
+            with _terminated_as_interrupted():
+                measured.measure()
     finally:
         for meter in meters:
             meter.close()
@@ -154,6 +158,16 @@ def run(
     if not result.complete:
         ctx.exit(_INTERRUPTED)
     ctx.exit(0 if written else 1)
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM means what Ctrl-C does: write what was measured."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _check_out(ctx: click.Context, out: Path | None) -> None:
