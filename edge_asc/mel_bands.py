@@ -31,7 +31,7 @@ _NUM_COARSE = 32
 """Into as many parts ProductBands divides the spectrum; a power of two near the square root of the
 FFT's size, found by measurement."""
 
-_NUM_GROUPS = 4
+_NUM_GROUPS = 5
 """Groups of neighbouring bands that FourierBands multiplies at once, each with its bins alone."""
 
 
@@ -62,6 +62,7 @@ class FourierBands:
     def __init__(self, config: FeatureConfig) -> None:
         self._hop = config.hop_samples
         self._window = hann(config.window_samples)
+        self._samples = np.empty((BLOCK_FRAMES + 1) * self._hop)
         # Where in the buffer the samples lie turns phases only, and magnitudes are all we use.
         self._frames = np.zeros((BLOCK_FRAMES, config.fft_size))
         self._spectrum = np.empty((BLOCK_FRAMES, config.fft_size // 2 + 1), np.complex64)
@@ -70,7 +71,8 @@ class FourierBands:
         self._mel = np.empty((BLOCK_FRAMES, config.num_mels), np.float32)
 
     def process(self, samples: Samples) -> Array:
-        _apply_window(samples, self._window, self._hop, self._frames)
+        self._samples[...] = samples  # once for both frames that share it
+        _apply_window(self._samples, self._window, self._hop, self._frames)
         # The spectrum is exact now; its magnitude is twice as fast in single precision.
         self._spectrum[...] = np.fft.rfft(self._frames)
         np.abs(self._spectrum, out=self._magnitude)
@@ -125,7 +127,7 @@ class ProductBands:
         )
 
 
-def _apply_window(samples: Samples, window: Floats, hop: int, out: Floats) -> None:
+def _apply_window(samples: Floats, window: Floats, hop: int, out: Floats) -> None:
     """Write each frame, two halves that it shares with its neighbours, to a row of `out`."""
     halves = samples.reshape(BLOCK_FRAMES + 1, hop)
     np.multiply(halves[:-1], window[:hop], out=out[:, :hop])
@@ -161,19 +163,18 @@ def mel_matrix(config: FeatureConfig) -> Array:
 def _band_groups(config: FeatureConfig) -> list[tuple[slice, slice, Array]]:
     """Neighbouring bands, the bins that they read, and their weights, (num_bins, num_bands).
 
-    Each group reads about as many bins as the one before: with all bins for all bands 98 % of the
-    weights would be zeros.
+    With all bins for all bands 98 % of the weights would be zeros.
     """
     weights = mel_matrix(config)
     ends = [int(np.flatnonzero(band).max(initial=0)) + 1 for band in weights]
-    # Bands become wide in proportion to their frequency: so must the groups.
-    limits = np.geomspace(max(ends[0], 1), ends[-1], _NUM_GROUPS + 1)[1:]
+    # Bands widen in proportion to their frequency: a group is an octave, the lowest all below.
+    limits = ends[-1] * 0.5 ** np.arange(_NUM_GROUPS)
     last_bands = np.searchsorted(ends, limits, side="right")
     groups, first = [], 0
     for last in sorted({*last_bands.tolist(), len(ends)}):
         if last > first:
             read = np.flatnonzero(weights[first:last].any(axis=0))
-            bins = slice(int(read.min(initial=0)), int(read.max(initial=0)) + 1)
+            bins = slice(int(read[0]), int(read[-1]) + 1) if len(read) else slice(0, 1)
             group = np.ascontiguousarray(weights[first:last, bins].T)
             groups.append((slice(first, last), bins, group))
             first = last
