@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge_asc.benchmarks.bench.result import Result
+from edge_asc.benchmarks.bench.warnings import busy_warnings
 
 _SAME_WORK = ("rate_hz", "channels", "hop_s", "audio_format")
 """Settings that change what is computed for one answer"""
@@ -46,6 +47,8 @@ def cautions(a: Result, b: Result) -> list[str]:
     for name, result in (("A", a), ("B", b)):
         if not result.complete:
             found.append(f"{name} is incomplete: it was interrupted")
+        if any(busy_warnings(result.conditions)):
+            found.append(f"{name}'s machine was busy: what differs may be that, and no program")
         found += [f"{name}: {warning}" for warning in result.warnings]
     return found
 

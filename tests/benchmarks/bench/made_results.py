@@ -39,7 +39,7 @@ def made_timings(
         stage: 1e-3 * mean_ms * (slowed or {}).get(stage, 1.0) * machine * series(num, rng, 0.0)
         for stage, mean_ms in STAGES_MS.items()
     }
-    stages[TOTAL] = sum(stages.values())
+    stages[TOTAL] = np.sum(list(stages.values()), axis=0)
     at_s = tuple(0.5 * place for place in range(num))
     return tuple(
         Timing(MODEL, "window", stage, tuple(map(float, times)), at_s if stage == TOTAL else ())

@@ -10,10 +10,6 @@ from edge_asc.benchmarks.bench.bootstrap import block_length, resampled_percenti
 from tests.benchmarks.bench.made_results import series
 
 
-def correlated(num: int, rho: float, seed: int) -> np.ndarray:
-    return series(num, np.random.default_rng(seed), rho, 0.05)
-
-
 def plain_ar(num: int, rho: float, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     steps = rng.standard_normal(num)
