@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edge_asc.commands.options import PATH, packages
+
+if TYPE_CHECKING:
+    from edge_asc.benchmarks.bench.result import Result
 
 _NUMBER = click.FloatRange(min=1.0, min_open=True)
 
@@ -60,9 +64,8 @@ def compare_results(
     """  # noqa: D301 (click wants the backspace character)
     from edge_asc.benchmarks.bench.compare import compare
     from edge_asc.benchmarks.bench.markdown import comparison_markdown, comparison_text
-    from edge_asc.benchmarks.bench.result import Result
 
-    found = compare(Result.read(a), Result.read(b), smallest=smallest, seed=seed, anyway=anyway)
+    found = compare(_read(a), _read(b), smallest=smallest, seed=seed, anyway=anyway)
     if output_format == "json":
         click.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False))
     else:
@@ -95,9 +98,8 @@ def report_results(files: tuple[Path, ...], output_format: str, out: Path | None
     """  # noqa: D301 (click wants the backspace character)
     from edge_asc.atomic import atomic_path
     from edge_asc.benchmarks.bench.markdown import results_markdown
-    from edge_asc.benchmarks.bench.result import Result
 
-    results = [Result.read(file) for file in files]
+    results = [_read(file) for file in files]
     if output_format == "html":
         with packages("plot"):
             from edge_asc.benchmarks.bench.html_report import write_report
@@ -111,3 +113,57 @@ def report_results(files: tuple[Path, ...], output_format: str, out: Path | None
         with atomic_path(out) as temporary:
             temporary.write_text(results_markdown(results) + "\n", encoding="utf-8")
     click.echo(f"wrote {out}", err=True)
+
+
+@click.command("publish")
+@click.argument("file", type=PATH, metavar="A.json")
+@click.option(
+    "-o", "--out", type=PATH, metavar="FILE", help="What to share; else A's name.shared.json."
+)
+@click.option(
+    "--licence", default="CC0-1.0", show_default=True, help="On what terms others may use it."
+)
+@click.option("--anyway", is_flag=True, help="Share a run that was disturbed; the file says so.")
+@click.pass_context
+def publish_result(
+    ctx: click.Context, /, file: Path, out: Path | None, licence: str, anyway: bool
+) -> None:
+    """Make the file to share of a result, and say what it leaves out.
+
+    Left out are the name of your recording, folders, the names of user and machine, and all that
+    this program does not know. Look through the file before you give it away.
+    """
+    import socket
+
+    from edge_asc.benchmarks.bench.publish import Identity, publish
+
+    out = out or file.with_suffix(".shared.json")
+    if out.resolve() == file.resolve():
+        raise click.BadParameter("must be another file than A.json", ctx, param_hint="--out")
+    identity = Identity(_user(), socket.gethostname())
+    shared = publish(_read(file), identity, licence=licence, anyway=anyway)
+    shared.write(out)
+    left_out = ", ".join(shared.published.get("left_out", ["nothing"]))
+    click.echo(f"left out: {left_out}", err=True)
+    click.echo(f"licence: {licence}, written in the file; --licence names another", err=True)
+    click.echo(f"wrote {out}; look through it before you share it", err=True)
+
+
+def _user() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a number without a name, as in a container
+        return ""
+
+
+def _read(path: Path) -> Result:
+    """A result; a shared one that was changed since is told of. Raises BenchError."""
+    from edge_asc.benchmarks.bench.publish import is_unchanged
+    from edge_asc.benchmarks.bench.result import Result
+
+    result = Result.read(path)
+    if not is_unchanged(result):
+        click.echo(f"{path} was changed after it was published: its checksum is not its", err=True)
+    return result
