@@ -104,6 +104,39 @@ def quantize_inputs(
         yield spec.index, spec.quantize(values)
 
 
+def load_interpreter(
+    tflite: bytes,
+    num_threads: int = 1,
+    *,
+    kernels: Kernels = "default",
+    keep_tensors: bool = False,
+    package: Package | None = None,
+) -> Any:  # noqa: ANN401 - the packages' classes have no types
+    """The package's own interpreter, ready to be invoked; for all else see `Network`.
+
+    Raises InterpreterError when there is none or it refuses the network.
+    """
+    name, module = _load(package)
+    resolvers = module.OpResolverType
+    resolver = resolvers.AUTO
+    if kernels == "reference":
+        resolver = resolvers.BUILTIN_REF
+    elif keep_tensors:
+        resolver = resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    try:
+        with _without_greeting():
+            interpreter = module.Interpreter(
+                model_content=tflite,
+                num_threads=num_threads,
+                experimental_op_resolver_type=resolver,
+                experimental_preserve_all_tensors=keep_tensors,
+            )
+            interpreter.allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        raise InterpreterError(f"{name} cannot run this network: {error}") from error
+    return interpreter
+
+
 class Network:
     """One TFLite network of one output; takes and gives float32 whatever it computes in."""
 
@@ -126,24 +159,9 @@ class Network:
         Raises InterpreterError when there is no interpreter or it refuses the network.
         """
         self._keeps_tensors = keep_tensors
-        name, module = _load(package)
-        resolvers = module.OpResolverType
-        resolver = resolvers.AUTO
-        if kernels == "reference":
-            resolver = resolvers.BUILTIN_REF
-        elif keep_tensors:
-            resolver = resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        try:
-            with _without_greeting():
-                self._interpreter = module.Interpreter(
-                    model_content=tflite,
-                    num_threads=num_threads,
-                    experimental_op_resolver_type=resolver,
-                    experimental_preserve_all_tensors=keep_tensors,
-                )
-                self._interpreter.allocate_tensors()
-        except (RuntimeError, ValueError) as error:
-            raise InterpreterError(f"{name} cannot run this network: {error}") from error
+        self._interpreter = load_interpreter(
+            tflite, num_threads, kernels=kernels, keep_tensors=keep_tensors, package=package
+        )
         specs = [tensor_spec(details) for details in self._interpreter.get_input_details()]
         self.inputs = {spec.name: spec for spec in specs}
         (output,) = self._interpreter.get_output_details()
