@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -94,13 +95,14 @@ class SceneClassifier:
         self._whole = Network(model.whole, num_threads)
         self._encoder = Network(model.encoder, num_threads) if model.encoder is not None else None
         self._head = Network(model.head, num_threads) if model.head is not None else None
+        self._mel_mean = np.asarray(self.manifest.mel_mean, np.float32)
+        self._mel_std = np.asarray(self.manifest.mel_std, np.float32)
         self._check_shapes()
         key = (runtime_name(), *sorted(model.manifest.sha256.values()))
         if key not in _golden_seen:
             self._check_golden(model)
             _golden_seen.add(key)
-        config = self.manifest.features
-        self._stream = LogMelStream(config)
+        self._stream = LogMelStream(self.manifest.features)
         self._samples_heard = 0
         self._lost_sound = False
         self.reset()
@@ -189,7 +191,8 @@ class SceneClassifier:
         num_blocks = -(-self.manifest.num_frames // BLOCK_FRAMES)
         self._stream.reset()
         self._frames: deque[LogMel] = deque(maxlen=num_blocks)
-        self._steps: deque[Array] = deque(maxlen=num_blocks)
+        self._highest: deque[float] = deque(maxlen=num_blocks)
+        self._steps: deque[npt.NDArray[Any]] = deque(maxlen=num_blocks)
         self._profiles: deque[Array] = deque(maxlen=num_blocks)
         self._unfinished: list[Samples] = []
         self._start_samples = self._samples_heard
@@ -244,8 +247,8 @@ class SceneClassifier:
 
     def standardize(self, frames: LogMel) -> LogMel:
         """`frames` as this model wants them; both of shape (num_frames, num_mels)."""
-        facts = self.manifest
-        return standardize(frames, facts.mel_mean, facts.mel_std, facts.standardized_range)
+        limits = self.manifest.standardized_range
+        return standardize(frames, self._mel_mean, self._mel_std, limits)
 
     def _encode(self, context: SceneContext) -> dict[str, Array]:
         if not self.manifest.uses_context:
@@ -258,9 +261,10 @@ class SceneClassifier:
     def _add_block(self, block: LogMel) -> None:
         self._blocks_since_reset += 1
         self._frames.append(block)
+        self._highest.append(float(block.max()))
         if self._encoder is not None:
-            highest = max(float(frames.max()) for frames in self._frames)
-            floored = np.maximum(block, np.float32(highest - self.manifest.features.top_db))
+            floor = max(self._highest) - self.manifest.features.top_db
+            floored = np.maximum(block, np.float32(floor))
             cell = self.standardize(floored)
             self._steps.append(self._encode_cell(cell))
             self._profiles.append(cell.mean(axis=0))
@@ -292,11 +296,15 @@ class SceneClassifier:
         cells = features.reshape(-1, BLOCK_FRAMES, features.shape[1])
         return self._run_head([self._encode_cell(cell) for cell in cells], context)
 
-    def _encode_cell(self, cell: LogMel) -> Array:
+    def _encode_cell(self, cell: LogMel) -> npt.NDArray[Any]:
+        """Steps of one cell, as the head takes them: quantized once, not once a hop."""
         assert self._encoder is not None
-        return self._encoder.run(features=cell[None, :, :, None])
+        assert self._head is not None
+        encoded, taken = self._encoder.output, self._head.inputs["steps"]
+        steps = self._encoder.invoke(features=cell[None, :, :, None])
+        return steps if encoded.has_scale_of(taken) else taken.quantize(encoded.dequantize(steps))
 
-    def _run_head(self, steps: list[Array], context: dict[str, Array]) -> Array:
+    def _run_head(self, steps: list[npt.NDArray[Any]], context: dict[str, Array]) -> Array:
         assert self._head is not None
         logits: Array = self._head.run(steps=np.concatenate(steps, axis=1), **context)[0]
         return logits

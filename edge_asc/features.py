@@ -112,7 +112,10 @@ def standardize(
     """
     scale = 1.0 / np.asarray(std, np.float32)
     offset = -np.asarray(mean, np.float32) * scale
-    return np.clip(frames * scale + offset, np.float32(limits[0]), np.float32(limits[1]))
+    standardized = frames * scale
+    standardized += offset
+    np.maximum(standardized, np.float32(limits[0]), out=standardized)
+    return np.minimum(standardized, np.float32(limits[1]), out=standardized)
 
 
 class LogMelStream:
@@ -124,7 +127,8 @@ class LogMelStream:
 
     def __init__(self, config: FeatureConfig, bands: MelBands | None = None) -> None:
         """`bands` says how to compute; without it, what suits this processor."""
-        self._hop, self._num_mels = config.hop_samples, config.num_mels
+        self._hop = config.hop_samples
+        self._no_frames = np.empty((0, config.num_mels), np.float32)
         self._bands = bands or mel_bands(config)
         self._sound = np.zeros((BLOCK_FRAMES + 1) * self._hop, np.float32)
         self.reset()
@@ -136,7 +140,7 @@ class LogMelStream:
 
     def process(self, chunk: Samples) -> LogMel:
         """Take in `chunk`, shape (num_samples,); return what it completes, (50 n, num_mels)."""
-        blocks = [np.empty((0, self._num_mels), np.float32)]
+        blocks = []
         while len(chunk) > 0:
             end = min(self._num_waiting + len(chunk), len(self._sound))
             num_taken = end - self._num_waiting
@@ -146,7 +150,7 @@ class LogMelStream:
                 blocks.append(_decibels(self._bands.process(self._sound)))
                 self._sound[: self._hop] = self._sound[-self._hop :]
                 self._num_waiting = self._hop
-        return np.concatenate(blocks)
+        return np.concatenate(blocks) if blocks else self._no_frames
 
 
 _threads = threading.local()

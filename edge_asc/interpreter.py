@@ -76,14 +76,22 @@ class TensorSpec:
     """0 for a float tensor"""
     zero_point: int
 
-    def quantize(self, values: Array) -> npt.NDArray[Any]:
-        """Round, clip, cast; float tensors pass."""
-        if self.scale == 0.0:
+    def quantize(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Round, clip, cast; what is quantized already passes, and so do float tensors."""
+        if self.scale == 0.0 or values.dtype == self.dtype:
             return np.ascontiguousarray(values, self.dtype)
         limits = np.iinfo(self.dtype)
-        steps = np.rint(values / np.float32(self.scale)) + self.zero_point
-        clipped: npt.NDArray[Any] = np.clip(steps, limits.min, limits.max).astype(self.dtype)
-        return clipped
+        steps = values / np.float32(self.scale)
+        np.rint(steps, out=steps)
+        steps += np.float32(self.zero_point)
+        np.maximum(steps, np.float32(limits.min), out=steps)
+        np.minimum(steps, np.float32(limits.max), out=steps)
+        return steps.astype(self.dtype)
+
+    def has_scale_of(self, other: TensorSpec) -> bool:
+        """Whether the same number means the same value in both."""
+        mine, others = ((spec.dtype, spec.scale, spec.zero_point) for spec in (self, other))
+        return mine == others
 
     def dequantize(self, values: npt.NDArray[Any]) -> Array:
         if self.scale == 0.0:
@@ -92,7 +100,7 @@ class TensorSpec:
 
 
 def quantize_inputs(
-    specs: Mapping[str, TensorSpec], inputs: Mapping[str, Array]
+    specs: Mapping[str, TensorSpec], inputs: Mapping[str, npt.NDArray[Any]]
 ) -> Iterator[tuple[int, npt.NDArray[Any]]]:
     """Index and quantized values of each input; raises ValueError unless each has its shape."""
     if inputs.keys() != specs.keys():
@@ -167,12 +175,20 @@ class Network:
         (output,) = self._interpreter.get_output_details()
         self.output = tensor_spec(output)
 
-    def run(self, **inputs: Array) -> Array:
-        """The output for `inputs`; raises ValueError unless each has its tensor's shape."""
+    def run(self, **inputs: npt.NDArray[Any]) -> Array:
+        """The output for `inputs`, in float32 or as `TensorSpec.quantize` gives them.
+
+        Raises ValueError unless each has its tensor's shape.
+        """
+        return self.output.dequantize(self.invoke(**inputs))
+
+    def invoke(self, **inputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The same without dequantizing: what another network of the same scale can take."""
         for index, values in quantize_inputs(self.inputs, inputs):
             self._interpreter.set_tensor(index, values)
         self._interpreter.invoke()
-        return self.output.dequantize(self._interpreter.get_tensor(self.output.index))
+        output: npt.NDArray[Any] = self._interpreter.get_tensor(self.output.index)
+        return output
 
     def tensors(self) -> dict[str, Array]:
         """Every tensor of the last run by its name, dequantized.
