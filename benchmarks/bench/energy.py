@@ -190,7 +190,7 @@ class EnergyBook:
             seconds = time.perf_counter() - began_s
             for name, joules in self._joules().items():
                 used = joules - before[name]
-                self.rows.append(Energy(model, way, name, used, seconds, sum(answers), threads))
+                self.rows.append(Energy(way, name, used, seconds, sum(answers), model, threads))
 
     def _joules(self) -> dict[str, float]:
         found = {}

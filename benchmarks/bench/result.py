@@ -103,8 +103,6 @@ class Memory:
 class Energy:
     """What the whole machine, or the part of it that the meter sees, took meanwhile."""
 
-    model: str | None
-    """None for the machine at rest"""
     way: str
     """One of WAYS, or `rest`: before the run"""
     meter: str
@@ -113,6 +111,8 @@ class Energy:
     seconds: float
     answers: int
     """Windows or hops that were answered meanwhile"""
+    model: str | None = None
+    """None for the machine at rest"""
     threads: int = 1
 
 
@@ -160,7 +160,10 @@ class Result:
     energy: tuple[Energy, ...] = ()
     timeline: tuple[Moment, ...] = ()
     operators: tuple[Mapping[str, Any], ...] = ()
-    """`model`, `network`, `operator`, `index`, `median_s`, `share`"""
+    """`model`, `network`, `index` (of the first), `operators` (how many), `operator` (what they
+    are), `median_s`, `low_s`, `high_s`, `share`: by `bench operators`"""
+    published: Mapping[str, Any] = field(default_factory=dict)
+    """`licence`, `left_out`, `anyway` (why not to share it), `sha256`: by `bench publish`"""
 
     def to_dict(self) -> dict[str, Any]:
         """As the JSON has it: without what is None or empty."""

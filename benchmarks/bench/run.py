@@ -159,6 +159,7 @@ class Run:
                 ways.append((subject.name, Stream(self._pipeline(stack, subject), path)))
             for _, way in self._rng.sample(ways * settings.warm_up, len(ways) * settings.warm_up):
                 way.run()
+            self._telling.say(f"{settings.runs} runs of {len(ways)} ways, in shuffled order")
             order = self._rng.sample(ways * settings.runs, len(ways) * settings.runs)
             for number, (name, way) in enumerate(order):
                 self._telling.show(f"run {number + 1} of {len(order)}: {name}, {way.name}")
@@ -168,6 +169,7 @@ class Run:
 
     def _measure_throughput(self, subject: Subject) -> None:
         cores = len(os.sched_getaffinity(0))
+        self._telling.say(f"{subject.name}: throughput in 1 to {cores} threads")
         for threads in thread_counts(cores):
             self._telling.show(f"throughput of {subject.name}: {threads} of {cores} threads")
             with ExitStack() as stack:
@@ -182,6 +184,8 @@ class Run:
     def _measure_starts(self) -> None:
         self._starts = [FreshProcesses(subject, self._sound) for subject in self._subjects]
         order = self._starts * self._settings.starts
+        if order:
+            self._telling.say(f"{len(order)} cold starts, in shuffled order")
         for number, processes in enumerate(self._rng.sample(order, len(order))):
             self._telling.show(f"cold start {number + 1} of {len(order)}")
             processes.start_one()
@@ -194,6 +198,7 @@ class Run:
             num_hops = round(60.0 * self._settings.minutes / every_s)
             if num_hops == 0:
                 return
+            self._telling.say(f"{subject.name}: {num_hops} hops of sound, one every {every_s:g} s")
             stream = LiveStream(pipeline, self._sound.path, every_s)
             began_s, cpu_s = time.perf_counter(), time.process_time()
             laps = self._laps[subject.name, stream.name]

@@ -15,8 +15,7 @@ def windows_in(ways: Sequence[Window], seconds: float) -> tuple[int, float]:
     A window that has begun is finished, and counts. Raises what a way raises.
     """
     counts, errors = [0] * len(ways), list[BaseException]()
-    start = threading.Barrier(len(ways) + 1)
-    stop = threading.Event()
+    start, stop = threading.Event(), threading.Event()
 
     def work(index: int) -> None:
         start.wait()
@@ -28,16 +27,18 @@ def windows_in(ways: Sequence[Window], seconds: float) -> tuple[int, float]:
             errors.append(error)
 
     threads = [threading.Thread(target=work, args=(index,)) for index in range(len(ways))]
-    for thread in threads:
-        thread.start()
-    start.wait()
-    began_s = time.perf_counter()
     try:
+        for thread in threads:
+            thread.start()
+        began_s = time.perf_counter()
+        start.set()
         stop.wait(seconds)
     finally:  # Ctrl-C, too
         stop.set()
+        start.set()
         for thread in threads:
-            thread.join()
+            if thread.ident is not None:
+                thread.join()
     if errors:
         raise errors[0]
     return sum(counts), time.perf_counter() - began_s

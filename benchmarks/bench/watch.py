@@ -156,7 +156,7 @@ class Watch:
             before, own_s = self._before
             others_s = use.busy_s - before.busy_s - (_own_cpu_s() - own_s)
             found["others_cores"] = max(0.0, others_s / passed_s)
-            found["stolen_cores"] = (use.stolen_s - before.stolen_s) / passed_s
+            found["stolen_cores"] = max(0.0, (use.stolen_s - before.stolen_s) / passed_s)
         if self.wall_s > 0.0:
             found["away_share"] = max(0.0, 1.0 - self.cpu_s / self.wall_s)
             found["involuntary_switches"] = self.switches

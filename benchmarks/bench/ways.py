@@ -4,8 +4,9 @@
     stream  chunks until the next answer: read, resample, features, encoder -> head -> decision ...
     live    the same chunks when they would have been heard; only the last one counts
 
-"features" is all that the classifier does besides its networks; "network", "encoder" and "head" are
-quantizing, invoking and dequantizing; "publish" is a line of JSON, written to the null device.
+"features" is all that the classifier does besides its networks: log-mel, standardising, and a
+softmax at the end. "network", "encoder" and "head" are the methods of its networks, which quantize
+and invoke. "publish" is a line of JSON, written to the null device.
 """
 
 from __future__ import annotations
@@ -46,14 +47,20 @@ def usual_context(model: ModelFile) -> SceneContext:
 
 
 class _TimedNetwork:
-    """A network, and how long it runs."""
+    """A network all of whose methods are timed."""
 
     def __init__(self, network: Network, stage: str, laps: Laps) -> None:
         self._network, self._stage, self._laps = network, stage, laps
-        self.inputs, self.output = network.inputs, network.output
 
-    def run(self, **inputs: Any) -> Any:  # noqa: ANN401
-        return self._laps.time(self._stage, partial(self._network.run, **inputs))
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        value = getattr(self._network, name)
+        if not callable(value):
+            return value
+
+        def timed(*args: Any, **inputs: Any) -> Any:  # noqa: ANN401
+            return self._laps.time(self._stage, partial(value, *args, **inputs))
+
+        return timed
 
 
 class Pipeline:

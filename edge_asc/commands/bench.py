@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_asc.commands.bench_show import compare_results, publish_result, report_results
 from edge_asc.commands.options import PATH, format_option
 from edge_asc.commands.status_line import StatusLine
 
@@ -91,7 +91,7 @@ def _parse_place(ctx: click.Context, param: click.Parameter, value: str | None) 
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Of the interpreter and of numpy.",
+    help="Of the interpreter.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of order.")
 @click.option(
@@ -129,8 +129,6 @@ def run(
     edge-asc bench int8.tflite float.tflite --audio street.flac -o today.json
     edge-asc bench --minutes 60 -o hour.json
     """  # noqa: D301 (click wants the backspace character)
-    # Before numpy is loaded: it makes threads for every core then.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", str(settings["threads"]))
     from edge_asc.benchmarks.bench.energy import find_meters
     from edge_asc.benchmarks.bench.machine import Machine
     from edge_asc.benchmarks.bench.run import Run, Settings, Telling
@@ -205,3 +203,7 @@ def _write(result: Result, out: Path, line: StatusLine) -> bool:
         json.dump(result.to_dict(), sys.stderr)
         line.say("")
     return False
+
+
+for _command in (compare_results, report_results, publish_result):
+    bench.add_command(_command)
