@@ -41,16 +41,24 @@ def resampled_percentiles(
 ) -> Values:
     """The percentiles of each of RESAMPLES resamples, shape (num_shares, RESAMPLES)."""
     length = block_length(samples)
-    num_blocks = math.ceil(len(samples) / length)
     num_at_once = max(1, min(RESAMPLES, _MOST_AT_ONCE // len(samples)))
     parts = []
     for first in range(0, RESAMPLES, num_at_once):
-        shape = (min(num_at_once, RESAMPLES - first), num_blocks, 1)
-        starts = rng.integers(0, len(samples), shape)
-        index = (starts + np.arange(length)) % len(samples)
-        drawn = samples[index.reshape(len(starts), -1)[:, : len(samples)]]
-        parts.append(np.percentile(drawn, shares, axis=1))
+        num = min(num_at_once, RESAMPLES - first)
+        places = drawn_places(len(samples), length, num, rng)
+        parts.append(np.percentile(samples[places], shares, axis=1))
     return np.concatenate(parts, axis=1)
+
+
+def drawn_places(
+    num_samples: int, length: int, num_resamples: int, rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Which samples each resample has, by blocks of `length`, (num_resamples, num_samples)."""
+    num_blocks = math.ceil(num_samples / length)
+    starts = rng.integers(0, num_samples, (num_resamples, num_blocks, 1))
+    places = (starts + np.arange(length)) % num_samples
+    drawn: npt.NDArray[np.int64] = places.reshape(num_resamples, -1)[:, :num_samples]
+    return drawn
 
 
 def _politis_white(values: Values) -> float:

@@ -22,6 +22,7 @@ from edge_asc.benchmarks.bench.tables import (
     facts_table,
     marks,
     number,
+    operator_table,
 )
 from edge_asc.benchmarks.bench.text import describe
 
@@ -29,7 +30,9 @@ from edge_asc.benchmarks.bench.text import describe
 def results_markdown(results: Sequence[Result]) -> str:
     """One result in full; several side by side, their warnings first."""
     if len(results) == 1:
-        return "\n".join(describe(results[0]))
+        operators = operator_table(results)
+        told = ["", "## Operators", "", operators.to_markdown()] if operators.rows else []
+        return "\n".join([*describe(results[0]), *told])
     names = device_names(results)
     told = [
         f"- **{mark}: {text}**"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -103,7 +103,7 @@ def all_tables(results: Sequence[Result]) -> list[Table]:
 
 def other_tables(results: Sequence[Result]) -> list[Table]:
     """What else was measured, beside times of ways."""
-    makers = (_live, _cold_start, _memory, _throughput, _energy, _operators)
+    makers = (_live, _cold_start, _memory, _throughput, _energy, operator_table)
     return [table for make in makers if (table := make(results)).rows]
 
 
@@ -252,21 +252,27 @@ def _energy(results: Sequence[Result]) -> Table:
     )
 
 
-def _operators(results: Sequence[Result]) -> Table:
+def operator_words(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """A row of `Result.operators`, by OPERATOR_COLUMNS."""
+    last = row["index"] + row["operators"] - 1
+    indices = str(row["index"]) if last == row["index"] else f"{row['index']} - {last}"
+    low, high, middle = (f"{1e6 * row[name]:.1f}" for name in ("low_s", "high_s", "median_s"))
+    share = f"{100 * row['share']:.1f}"
+    return row["network"], indices, row["operator"], middle, f"{low} to {high}", share
+
+
+OPERATOR_COLUMNS = ("network", "number", "operators", "µs", "95 % interval", "share %")
+
+
+def operator_table(results: Sequence[Result]) -> Table:
+    """What `edge-asc bench operators` added to results."""
     return _rows(
         "Operators",
-        ("network", "operator", "median ms", "share %"),
+        OPERATOR_COLUMNS,
         results,
-        lambda one: (
-            (
-                str(x["model"]),
-                str(x["network"]),
-                str(x["operator"]),
-                number(1e3 * x["median_s"]),
-                number(100 * x["share"]),
-            )
-            for x in one.operators
-        ),
+        lambda one: ((str(row["model"]), *operator_words(row)) for row in one.operators),
+        "What each adds to its network's time. An interval that holds 0: it cannot be told from"
+        " nothing. Joined by +: faster together than the first one alone.",
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_asc.commands.bench_operators import profile_operators
 from edge_asc.commands.bench_show import compare_results, publish_result, report_results
 from edge_asc.commands.options import PATH, format_option
 from edge_asc.commands.status_line import StatusLine
@@ -205,5 +206,5 @@ def _write(result: Result, out: Path, line: StatusLine) -> bool:
     return False
 
 
-for _command in (compare_results, report_results, publish_result):
+for _command in (compare_results, report_results, publish_result, profile_operators):
     bench.add_command(_command)
