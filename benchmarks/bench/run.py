@@ -18,6 +18,7 @@ from edge_asc.benchmarks.bench.machine import Machine, device_facts, software_ve
 from edge_asc.benchmarks.bench.result import (
     STAGES,
     TOTAL,
+    BenchError,
     Live,
     Result,
     Throughput,
@@ -35,6 +36,7 @@ from edge_asc.benchmarks.bench.ways import (
     Window,
     usual_context,
 )
+from edge_asc.errors import EdgeAscError
 from edge_asc.mel_bands import BLOCK_FRAMES
 from edge_asc.model_file import ModelFile
 
@@ -105,10 +107,13 @@ class Run:
         self._live: list[Live] = []
         self._throughput: list[Throughput] = []
         self._starts: list[FreshProcesses] = []
+        self._no_starts = ""
         self.complete = False
+        self.failure = ""
+        """Why it ended before all was measured, unless it was interrupted"""
 
     def measure(self) -> None:
-        """All of it; after KeyboardInterrupt, what was measured by then is kept."""
+        """All of it; after KeyboardInterrupt and failures, what was measured by then is kept."""
         self._watch.begin()
         try:
             self._telling.show("the machine at rest")
@@ -123,6 +128,9 @@ class Run:
             self.complete = True
         except KeyboardInterrupt:
             self._telling.say("interrupted: what was measured by now is kept")
+        except (EdgeAscError, OSError) as error:
+            self.failure = f"ended early: {error}"
+            self._telling.say(f"edge-asc: error: {error}; what was measured by now is kept")
         self._watch.look(now=True)
         self._telling.show("")
 
@@ -186,10 +194,15 @@ class Run:
         order = self._starts * self._settings.starts
         if order:
             self._telling.say(f"{len(order)} cold starts, in shuffled order")
-        for number, processes in enumerate(self._rng.sample(order, len(order))):
-            self._telling.show(f"cold start {number + 1} of {len(order)}")
-            processes.start_one()
-            self._look()
+        try:
+            for number, processes in enumerate(self._rng.sample(order, len(order))):
+                self._telling.show(f"cold start {number + 1} of {len(order)}")
+                processes.start_one()
+                self._look()
+        except (BenchError, OSError) as error:  # as under an emulator, which starts no others
+            said = error.strerror if isinstance(error, OSError) else error
+            self._no_starts = f"cold starts failed: {said}"
+            self._telling.say(self._no_starts)
 
     def _measure_live(self, subject: Subject) -> None:
         with ExitStack() as stack:
@@ -259,6 +272,7 @@ class Run:
         yield from busy_warnings(self._conditions())
         yield from heat_warnings(self._watch.timeline)
         yield from self._book.faults
+        yield from filter(None, (self._no_starts, self.failure))
         for stage, factor in self._settings.slowed.items():
             yield f"{stage} was slowed {factor:g} times on purpose"
 

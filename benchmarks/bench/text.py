@@ -47,7 +47,7 @@ def _head(result: Result) -> Iterator[str]:
     )
     yield from _meanwhile(result.timeline)
     if not result.complete:
-        yield "interrupted: this is what had been measured by then"
+        yield "not complete: this is what had been measured when the run ended"
 
 
 def _meanwhile(timeline: Sequence[Moment]) -> Iterator[str]:

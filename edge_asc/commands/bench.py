@@ -154,9 +154,9 @@ def run(
     result = measured.result()
     _tell(result, output_format)
     written = out is None or _write(result, out, line)
-    if not result.complete:
+    if not (result.complete or measured.failure):
         ctx.exit(_INTERRUPTED)
-    ctx.exit(0 if written else 1)
+    ctx.exit(0 if written and result.complete else 1)
 
 
 @contextmanager

@@ -113,6 +113,29 @@ def test_a_broken_model_among_good_ones(edge_asc: Program, tmp_path: Path) -> No
     assert f"edge-asc: error: {broken}" in done.stderr
 
 
+def test_a_failure_on_the_way_keeps_what_was_measured(
+    edge_asc: Program, tmp_path: Path, write_wav: WavWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The recording is gone when throughput is to be measured."""
+    noise = write_wav(0.1 * np.random.default_rng(1).standard_normal(441_000))
+
+    def remove(*_: object) -> list[int]:
+        noise.unlink()
+        return [1]
+
+    monkeypatch.setattr("edge_asc.benchmarks.bench.run.thread_counts", remove)
+    out = tmp_path / "a.json"
+    done = edge_asc("bench", *QUICK, "--audio", noise, "-o", out)
+    assert done.exit_code == 1
+    assert (
+        f"edge-asc: error: {noise}: no such file; what was measured by now is kept" in done.stderr
+    )
+    result = Result.read(out)
+    assert not result.complete
+    assert f"ended early: {noise}: no such file" in result.warnings
+    assert {timing.way for timing in result.timings} == {"window", "stream"}
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_loses_nothing(
     edge_asc: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -162,7 +185,7 @@ def test_ctrl_c_writes_what_was_measured(tmp_path: Path, number: int) -> None:
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
     assert "interrupted: what was measured by now is kept" in stderr
-    assert "interrupted: this is what had been measured by then" in stdout
+    assert "not complete: this is what had been measured when the run ended" in stdout
     document: dict[str, Any] = json.loads(out.read_text())
     VALIDATOR.validate(document)
     assert document["complete"] is False

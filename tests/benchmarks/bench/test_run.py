@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,31 @@ def test_fresh_processes_tell_start_and_memory(sound: Sound) -> None:
     assert memory.peak_mb >= memory.rss_mb > 10.0  # an interpreter with numpy takes more
     arena = read_subjects([default_model_path()])[0].model.manifest.footprint["arena_bytes"]
     assert memory.arena_bytes == arena["whole"]
+
+
+def test_without_fresh_processes_the_rest_is_measured(
+    sound: Sound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under qemu-user, where the system cannot start another emulated program."""
+    monkeypatch.setattr("sys.executable", "/dev/null")
+    settings = Settings(runs=1, warm_up=0, hop_s=0.05, minutes=0.001, starts=2)
+    result = measured(run_with(sound, settings))
+    assert result.complete
+    assert result.live
+    assert (result.cold_start, result.memory) == ((), ())
+    (said,) = (each for each in result.warnings if each.startswith("cold starts failed: "))
+    assert said == "cold starts failed: Permission denied"
+
+
+def test_a_fresh_process_that_fails_says_why(
+    sound: Sound, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = Settings(runs=1, warm_up=0, minutes=0.0, starts=1)
+    (subject,) = read_subjects([default_model_path()])
+    gone = replace(subject, path=tmp_path / "gone.tflite")
+    result = measured(Run([gone], sound, settings))
+    (said,) = (each for each in result.warnings if each.startswith("cold starts failed: "))
+    assert "gone.tflite" in said
 
 
 def test_order_is_shuffled_and_follows_the_seed(
