@@ -37,8 +37,6 @@ from edge_asc.benchmarks.bench.ways import (
     usual_context,
 )
 from edge_asc.errors import EdgeAscError
-from edge_asc.mel_bands import BLOCK_FRAMES
-from edge_asc.model_file import ModelFile
 
 REST_S = 1.0
 """How long the machine is looked at before anything is done"""
@@ -207,7 +205,7 @@ class Run:
     def _measure_live(self, subject: Subject) -> None:
         with ExitStack() as stack:
             pipeline = self._pipeline(stack, subject)
-            every_s = self._settings.hop_s or hop_s(subject.model)
+            every_s = self._settings.hop_s or subject.hop_s
             num_hops = round(60.0 * self._settings.minutes / every_s)
             if num_hops == 0:
                 return
@@ -252,7 +250,7 @@ class Run:
         context = {subject.name: usual_context(subject.model) for subject in self._subjects}
         return {
             **self._sound.facts,
-            "hop_s": settings.hop_s or hop_s(self._subjects[0].model),
+            "hop_s": settings.hop_s or self._subjects[0].hop_s,
             **{name: getattr(settings, name) for name in _TOLD},
             "blas_threads": os.environ.get("OPENBLAS_NUM_THREADS", "as many as cores"),
             "cities": {name: place.city for name, place in context.items()},
@@ -275,11 +273,6 @@ class Run:
         yield from filter(None, (self._no_starts, self.failure))
         for stage, factor in self._settings.slowed.items():
             yield f"{stage} was slowed {factor:g} times on purpose"
-
-
-def hop_s(model: ModelFile) -> float:
-    """Seconds of sound between two answers of a stream."""
-    return BLOCK_FRAMES / model.manifest.features.frames_per_second
 
 
 def thread_counts(cores: int) -> list[int]:

@@ -16,6 +16,7 @@ from edge_asc.archive import read_file
 from edge_asc.audio import open_audio
 from edge_asc.errors import AudioError
 from edge_asc.interpreter import runtime_name
+from edge_asc.mel_bands import BLOCK_FRAMES
 from edge_asc.model_file import ModelFile
 
 CLIP = Path(__file__).parent / "clip.ogg"
@@ -33,6 +34,11 @@ class Subject:
     sha256: str
     model: ModelFile
 
+    @property
+    def hop_s(self) -> float:
+        """Seconds of sound between two answers of a stream."""
+        return BLOCK_FRAMES / self.model.manifest.features.frames_per_second
+
     def facts(self) -> dict[str, Any]:
         """As in `Result.models`."""
         manifest = self.model.manifest
@@ -42,6 +48,7 @@ class Subject:
             "variant": manifest.variant,
             "quantization": manifest.quantization,
             "window_s": manifest.window_s,
+            "hop_s": self.hop_s,
             "streams": self.model.encoder is not None,
             "bytes": self.model.size_bytes,
             "runtime": runtime_name(),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
+from typing import Any
 
 from edge_asc.benchmarks.bench.result import TOTAL, Moment, Result, percentiles_ms
 
@@ -22,7 +23,7 @@ def describe(result: Result) -> Iterator[str]:
         yield from ("", f"## {name} ({model['quantization']}, {model['runtime']})")
         for way, meaning in _WAYS.items():
             yield from _times(result, name, way, meaning)
-        yield from _facts(result, name, model["window_s"])
+        yield from _facts(result, model)
     if result.warnings:
         yield from ("", "## Warnings", "")
         yield from (f"- {warning}" for warning in result.warnings)
@@ -80,9 +81,10 @@ def _times(result: Result, name: str, way: str, meaning: str) -> Iterator[str]:
     yield from markdown_table(rows)
 
 
-def _facts(result: Result, name: str, window_s: float) -> Iterator[str]:
+def _facts(result: Result, model: Mapping[str, Any]) -> Iterator[str]:
+    name = model["name"]
     facts = [
-        *_speed(result, name, window_s),
+        *_speed(result, model),
         *_live(result, name),
         *_starts(result, name),
         *_energy(result, name),
@@ -92,11 +94,14 @@ def _facts(result: Result, name: str, window_s: float) -> Iterator[str]:
         yield from (f"- {fact}" for fact in facts)
 
 
-def _speed(result: Result, name: str, window_s: float) -> Iterator[str]:
+def _speed(result: Result, model: Mapping[str, Any]) -> Iterator[str]:
+    name, sound_s = model["name"], {"window": model["window_s"], "stream": model["hop_s"]}
     for timing in result.timings:
-        if (timing.model, timing.way, timing.stage) == (name, "window", TOTAL):
-            factor = median(timing.samples_s) / window_s
-            yield f"real-time factor of a window: {factor:.5f}, {1 / factor:,.0f} times real time"
+        if (timing.model, timing.stage) == (name, TOTAL) and timing.way in sound_s:
+            factor = median(timing.samples_s) / sound_s[timing.way]
+            yield (
+                f"real-time factor, {timing.way}: {factor:.5f} ({1 / factor:,.0f} times real time)"
+            )
     found = [each for each in result.throughput if each.model == name]
     if found:
         rates = ", ".join(f"{each.windows_per_s:.1f} ({each.threads})" for each in found)

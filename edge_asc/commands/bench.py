@@ -39,8 +39,12 @@ class _Bench(click.Group):
 def bench() -> None:
     """Measure this device, every stage from sound to answer.
 
-    `edge-asc bench [MODEL...]` is `edge-asc bench run [MODEL...]`: see `edge-asc bench run --help`.
-    """
+    Without a command it runs: options and models are those of `run`, see `run --help`.
+
+    \b
+    edge-asc bench
+    edge-asc bench int8.tflite float.tflite -o today.json
+    """  # noqa: D301 (click wants the backspace character)
 
 
 def _parse_place(ctx: click.Context, param: click.Parameter, value: str | None) -> Place | None:
@@ -57,7 +61,13 @@ def _parse_place(ctx: click.Context, param: click.Parameter, value: str | None) 
 @click.option(
     "--audio", type=PATH, metavar="FILE", help="A recording of at least 10 s; else a clip of ours."
 )
-@click.option("--runs", type=click.IntRange(min=1), default=100, show_default=True)
+@click.option(
+    "--runs",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="Windows and hops of each model.",
+)
 @click.option(
     "--warm-up",
     type=click.IntRange(min=0),
@@ -118,7 +128,7 @@ def run(
     ina219: Place | None,
     **settings: Any,  # noqa: ANN401 - click's values, by the names of Settings
 ) -> None:
-    """Measure this device with one MODEL or several, in one process and in shuffled order.
+    """Measure MODEL, or several of them in shuffled order.
 
     Without a MODEL: with the one that `listen` would use. Times of every stage and end to end, of a
     whole window, of a hop of a stream and of sound in real time; cold start, memory, throughput,
