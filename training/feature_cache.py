@@ -35,7 +35,7 @@ from edge_asc.training.datasets import Clip
 from edge_asc.training.datasets.parallel import map_in_processes
 from edge_asc.windows import fit_to_window
 
-CACHE_VERSION = 2
+CACHE_VERSION = 3
 """Raise it when `log_mel`, the resampler or the padding rule changes what they give."""
 
 LogMelArray = npt.NDArray[np.float16]
