@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypeVar
 
 from edge_asc.benchmarks.bench.cold_start import FreshProcesses
 from edge_asc.benchmarks.bench.energy import EnergyBook, Meter
@@ -37,6 +37,8 @@ from edge_asc.benchmarks.bench.ways import (
     usual_context,
 )
 from edge_asc.errors import EdgeAscError
+
+Item = TypeVar("Item")
 
 REST_S = 1.0
 """How long the machine is looked at before anything is done"""
@@ -118,10 +120,10 @@ class Run:
             with self._book.measuring(None, "rest"):
                 self._busy_before = busy_cores(self._machine, REST_S)
             self._measure_flat_out()
-            for subject in self._subjects:
+            for subject in self._shuffled(self._subjects):
                 self._measure_throughput(subject)
             self._measure_starts()
-            for subject in self._subjects:
+            for subject in self._shuffled(self._subjects):
                 self._measure_live(subject)
             self.complete = True
         except KeyboardInterrupt:
@@ -163,10 +165,10 @@ class Run:
                 path = self._sound.path
                 ways.append((subject.name, Window(self._pipeline(stack, subject), path)))
                 ways.append((subject.name, Stream(self._pipeline(stack, subject), path)))
-            for _, way in self._rng.sample(ways * settings.warm_up, len(ways) * settings.warm_up):
+            for _, way in self._shuffled(ways * settings.warm_up):
                 way.run()
             self._telling.say(f"{settings.runs} runs of {len(ways)} ways, in shuffled order")
-            order = self._rng.sample(ways * settings.runs, len(ways) * settings.runs)
+            order = self._shuffled(ways * settings.runs)
             for number, (name, way) in enumerate(order):
                 self._telling.show(f"run {number + 1} of {len(order)}: {name}, {way.name}")
                 laps = self._watch.run(way.run)
@@ -193,7 +195,7 @@ class Run:
         if order:
             self._telling.say(f"{len(order)} cold starts, in shuffled order")
         try:
-            for number, processes in enumerate(self._rng.sample(order, len(order))):
+            for number, processes in enumerate(self._shuffled(order)):
                 self._telling.show(f"cold start {number + 1} of {len(order)}")
                 processes.start_one()
                 self._look()
@@ -232,6 +234,9 @@ class Run:
         pipeline = Pipeline(subject.model, threads, self._settings.slowed)
         stack.callback(pipeline.close)
         return pipeline
+
+    def _shuffled(self, items: Sequence[Item]) -> list[Item]:
+        return self._rng.sample(items, len(items))
 
     def _look(self) -> None:
         if self._watch.look():

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from edge_asc.benchmarks.bench.energy import CONSTANT
 from edge_asc.benchmarks.bench.result import TOTAL, Moment, Result, percentiles_ms
 
 _WAYS = {
@@ -152,15 +153,20 @@ def _starts(result: Result, name: str) -> Iterator[str]:
 
 
 def _energy(result: Result, name: str) -> Iterator[str]:
-    for each in result.energy:
-        if each.model in (name, None) and each.seconds > 0.0:
-            watts = f"{each.joules / each.seconds:.2f} W by {each.meter}"
-            if each.answers == 0:
-                yield f"at rest: {watts}"
-            else:
-                share = f"{1e3 * each.joules / each.answers:.2f} mJ a {_UNITS[each.way]}"
-                threads = f"{each.threads} thread" + ("s" if each.threads > 1 else "")
-                yield f"{each.way}, {threads}: {watts}, {share}"
+    rows = [each for each in result.energy if each.seconds > 0.0]
+    at_rest = {each.meter: each.joules / each.seconds for each in rows if each.model is None}
+    for meter, watts in at_rest.items():
+        yield f"at rest: {watts:.2f} W by {meter}"
+    for each in rows:
+        if each.model == name and each.answers:
+            watts = each.joules / each.seconds
+            threads = f"{each.threads} thread" + ("s" if each.threads > 1 else "")
+            line = f"{each.way}, {threads}: {watts:.2f} W by {each.meter},"
+            line += f" {1e3 * each.joules / each.answers:.1f} mJ a {_UNITS[each.way]}"
+            if each.meter in at_rest and each.meter != CONSTANT:
+                above = each.joules - at_rest[each.meter] * each.seconds
+                line += f" ({1e3 * above / each.answers:.1f} mJ above rest)"
+            yield line
 
 
 _UNITS = {"window": "window", "stream": "hop", "live": "hop"}
