@@ -22,26 +22,20 @@ from edge_asc.benchmarks.bench.tables import (
     facts_table,
     marks,
     number,
-    operator_table,
 )
-from edge_asc.benchmarks.bench.text import describe
 
 
 def results_markdown(results: Sequence[Result]) -> str:
-    """One result in full; several side by side, their warnings first."""
-    if len(results) == 1:
-        operators = operator_table(results)
-        told = ["", "## Operators", "", operators.to_markdown()] if operators.rows else []
-        return "\n".join([*describe(results[0]), *told])
-    names = device_names(results)
+    """One result or several side by side, their warnings first."""
     told = [
-        f"- **{mark}: {text}**"
+        f"- **{mark}: {text}**" if mark else f"- **{text}**"
         for result, mark in zip(results, marks(results), strict=True)
         for text in warnings_of(result)
     ]
+    title = "# " + "; ".join(device_names(results))
     tables = [*all_tables(results), *fact_tables(results)]
     sections = [f"## {table.title}\n\n{table.to_markdown()}" for table in tables]
-    return "\n\n".join(["# " + "; ".join(names), *(["\n".join(told)] if told else []), *sections])
+    return "\n\n".join([title, *(["\n".join(told)] if told else []), *sections])
 
 
 def warnings_of(result: Result) -> list[str]:

@@ -29,7 +29,17 @@ _KEPT = {
         *("runs", "warm_up", "threads", "blas_threads", "minutes", "starts", "seed", "cities"),
     ),
     "models": (
-        *("name", "sha256", "variant", "quantization", "window_s", "streams", "bytes", "runtime"),
+        *(
+            "name",
+            "sha256",
+            "variant",
+            "quantization",
+            "window_s",
+            "hop_s",
+            "streams",
+            "bytes",
+            "runtime",
+        ),
     ),
 }
 """What is shared of the parts that may hold anything; what is not named here is left out."""

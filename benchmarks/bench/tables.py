@@ -166,12 +166,8 @@ def _in_order(result: Result) -> list[Timing]:
 
 def _real_time_factor(result: Result, timing: Timing) -> str:
     """Time by the sound that it answers for: a window's length, or a hop's."""
-    models = {model["name"]: model for model in result.models}
-    hops = {live.model: live.hop_s for live in result.live}
-    seconds = {
-        "window": models.get(timing.model, {}).get("window_s"),
-        "stream": hops.get(timing.model),
-    }.get(timing.way)
+    facts = next((one for one in result.models if one["name"] == timing.model), {})
+    seconds = facts.get({"window": "window_s", "stream": "hop_s"}.get(timing.way, ""))
     return number(median(timing.samples_s) / seconds) if seconds else ABSENT
 
 

@@ -67,7 +67,9 @@ def made_result(
             "threads": 1,
             "seed": 1,
         },
-        models=({"name": MODEL, "sha256": "ab" * 32, "quantization": "int8", "bytes": 1000},),
+        models=(
+            {"name": MODEL, "sha256": "ab" * 32, "bytes": 1000, "window_s": 10.0, "hop_s": 1.0},
+        ),
         timings=made_timings(num, rng, slowed),
         created="2026-11-29T10:00:00+00:00",
         live=(Live(MODEL, 1.0, 60, 0, 60.0, 0.01),),
