@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_asc import __version__
 from edge_asc.benchmarks.bench.result import TOTAL, Live, Moment, Result, Timing
 
 STAGES_MS = {"read": 0.4, "resample": 1.1, "features": 3.0, "network": 0.9, "decision": 0.05}
@@ -54,7 +55,7 @@ def made_result(
     rng = np.random.default_rng(seed)
     whole = Result(
         device={"model": "Raspberry Pi 5 Model B Rev 1.0", "cpu": "Cortex-A76", "cores": 4},
-        software={"edge-asc": "0.1.0", "numpy": "2.4.6", "interpreter": "ai-edge-litert 2.3.0"},
+        software={"edge-asc": __version__, "numpy": "2.4.6", "interpreter": "ai-edge-litert 2.3.0"},
         settings={
             "audio": "built-in clip: 10 s inside a train",
             "audio_format": "WAV PCM_16",

@@ -30,7 +30,7 @@ HASH = "ab" * 32
 def telling_result() -> Result:
     """A run that says much of who made it."""
     result = made_result()
-    name = "/home/jane/models/kitchen.tflite"
+    name = "/srv/jane/models/kitchen.tflite"
     return replace(
         result,
         device={
@@ -45,19 +45,19 @@ def telling_result() -> Result:
             **{name: value for name, value in result.settings.items() if name != "hop_s"},
             "audio": "jane-sings.wav",
             "cities": {name: None},
-            "home": "/home/jane",
+            "folder": "/srv/jane",
         },
         models=({"name": name, "sha256": HASH, "path": name},),
         timings=tuple(replace(timing, model=name) for timing in result.timings),
         live=(),
-        warnings=("jane was told by /home/jane/notes.txt (hot)",),
+        warnings=("jane was told by /srv/jane/notes.txt (hot)",),
     )
 
 
 def test_nothing_tells_on_the_owner() -> None:
     shared = publish(telling_result(), JANE)
     text = json.dumps(shared.to_dict())
-    for word in ("jane", "janes-laptop", "/home", "sings", "10000000abcdef01", "notes_"):
+    for word in ("jane", "janes-laptop", "/srv", "sings", "10000000abcdef01", "notes_"):
         assert word not in text
     assert shared.settings["audio"] == OWN_RECORDING
     assert shared.models[0]["name"] == "kitchen.tflite"
@@ -70,7 +70,7 @@ def test_nothing_tells_on_the_owner() -> None:
         "names of folders",
         "names of the user or the machine",
         "part of a model's name",
-        "settings: home",
+        "settings: folder",
         "the recording's name",
     ]
 
