@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_asc.commands.bench_operators import profile_operators
+from edge_asc.commands.bench_peers import peers
 from edge_asc.commands.bench_show import compare_results, publish_result, report_results
 from edge_asc.commands.options import PATH, format_option
 from edge_asc.commands.status_line import StatusLine
@@ -162,8 +163,8 @@ def run(
         for meter in meters:
             meter.close()
     result = measured.result()
+    written = out is None or _write(result, out, line)  # before a reader of stdout goes away
     _tell(result, output_format)
-    written = out is None or _write(result, out, line)
     if not (result.complete or measured.failure):
         ctx.exit(_INTERRUPTED)
     ctx.exit(0 if written and result.complete else 1)
@@ -216,5 +217,5 @@ def _write(result: Result, out: Path, line: StatusLine) -> bool:
     return False
 
 
-for _command in (compare_results, report_results, publish_result, profile_operators):
+for _command in (compare_results, report_results, publish_result, profile_operators, peers):
     bench.add_command(_command)

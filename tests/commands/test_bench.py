@@ -113,6 +113,18 @@ def test_a_broken_model_among_good_ones(edge_asc: Program, tmp_path: Path) -> No
     assert f"edge-asc: error: {broken}" in done.stderr
 
 
+def test_a_reader_that_has_seen_enough_takes_no_file_with_it(tmp_path: Path) -> None:
+    """As `edge-asc bench -o a.json | head -1`, whose pipe is gone before all is told."""
+    out = tmp_path / "a.json"
+    command = [sys.executable, "-m", "edge_asc", "bench", *QUICK, "-o", str(out)]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert done.returncode == 0, done.stderr
+    VALIDATOR.validate(json.loads(out.read_text()))
+
+
 def test_a_failure_on_the_way_keeps_what_was_measured(
     edge_asc: Program, tmp_path: Path, write_wav: WavWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
