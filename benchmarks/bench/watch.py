@@ -103,6 +103,7 @@ class Watch:
     """How often it was taken off its core meanwhile"""
     began_s: float = 0.0
     _next_s: float = 0.0
+    _firmware_answers: bool = True
     _before: tuple[Usage, float] | None = None
 
     def begin(self) -> None:
@@ -122,12 +123,14 @@ class Watch:
         if self.clock() < self._next_s and not now:
             return False
         machine = self.machine
+        said = throttled(machine) if self._firmware_answers else None
+        self._firmware_answers = said is not None  # a program that hangs is asked once
         self.timeline.append(
             Moment(
                 round(self.now_s, 3),
                 temperature_c(machine),
                 clock_mhz(machine),
-                throttled(machine),
+                said,
                 load_1min(machine),
             )
         )

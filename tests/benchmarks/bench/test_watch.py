@@ -68,6 +68,17 @@ def test_a_firmware_that_cannot_be_asked(tmp_path: Path) -> None:
     assert throttled(zero_2_w(tmp_path, vcgencmd=None)) is None
 
 
+def test_a_firmware_that_does_not_answer_is_asked_once(tmp_path: Path) -> None:
+    clock, asked = Clock(), tmp_path / "asked"
+    found = Watch(zero_2_w(tmp_path, f"echo x >> {asked}; exit 1"), clock)
+    found.begin()
+    for _ in range(5):
+        clock.now_s += 1.0
+        found.look()
+    assert asked.read_text() == "x\n"
+    assert [moment.throttled for moment in found.timeline] == [None] * 6
+
+
 def test_usage_is_all_but_idle_and_waiting(tmp_path: Path) -> None:
     found = usage(make_machine(tmp_path, {"proc/stat": STAT}))
     assert found is not None
