@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edge_asc.benchmarks.bench.publish import OWN_RECORDING
 from edge_asc.benchmarks.bench.result import Result
 from edge_asc.benchmarks.bench.warnings import busy_warnings
 
@@ -43,6 +44,8 @@ def refusals(a: Result, b: Result) -> list[str]:
 def cautions(a: Result, b: Result) -> list[str]:
     """Why to doubt the comparison, or what it compares beside the devices."""
     found = [str(difference) for difference in _of_settings(a, b, _SAME_AIM)]
+    if a.settings.get("audio") == b.settings.get("audio") == OWN_RECORDING:
+        found.append("each heard an own recording, and nobody tells whether it is the same")
     found += _models(a, b)
     for name, result in (("A", a), ("B", b)):
         if not result.complete:

@@ -58,6 +58,19 @@ def test_what_to_doubt_is_told(other: Result, caution: str) -> None:
     assert told.startswith(caution)
 
 
+def test_own_recordings_may_be_any() -> None:
+    own = with_settings(audio="own recording")
+    (told,) = compare(own, own).cautions
+    assert told == "each heard an own recording, and nobody tells whether it is the same"
+
+
+def test_a_busy_machine_is_told_to_be_a_reason() -> None:
+    busy = made_result(2, conditions={"others_cores": 0.5})
+    assert "B's machine was busy: what differs may be that, and no program" in (
+        compare(made_result(), busy).cautions
+    )
+
+
 def test_a_model_that_only_one_has_is_left_out() -> None:
     model = {"name": "paper", "sha256": "ef" * 32}
     other = made_result(2, models=(model, *made_result().models))
