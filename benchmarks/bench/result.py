@@ -125,7 +125,7 @@ class Moment:
     temperature_c: float | None = None
     clock_mhz: float | None = None
     throttled: str | None = None
-    """`vcgencmd get_throttled` in words, "" where all is well"""
+    """`vcgencmd get_throttled` in words, now or since the moment before; "" where all is well"""
     load_1min: float | None = None
 
 

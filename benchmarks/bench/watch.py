@@ -16,6 +16,7 @@ from edge_asc.doctor.machine import THROTTLED_NOW
 
 _EVERY_S = 1.0
 _VCGENCMD_TIMEOUT_S = 5.0
+_PAST_SHIFT = 16
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -33,8 +34,11 @@ def clock_mhz(machine: Machine) -> float | None:
     return max(found) / 1e3 if found else None
 
 
-def throttled(machine: Machine) -> str | None:
-    """What the Raspberry Pi's firmware says of power and heat now; None where it says nothing."""
+def firmware_bits(machine: Machine) -> int | None:
+    """What the Raspberry Pi's firmware says of power and heat; None where it says nothing.
+
+    Bits as in THROTTLED_NOW; _PAST_SHIFT higher, those that were set at any time since the start.
+    """
     if machine.vcgencmd is None:
         return None
     command = [machine.vcgencmd, "get_throttled"]
@@ -45,10 +49,14 @@ def throttled(machine: Machine) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     told = re.fullmatch(r"throttled=(0x[0-9a-fA-F]+)", done.stdout.strip())
-    if told is None:
-        return None
-    bits = int(told[1], 16)
-    return "; ".join(text for bit, text in THROTTLED_NOW.items() if bits >> bit & 1)
+    return None if told is None else int(told[1], 16)
+
+
+def throttled(bits: int, bits_before: int) -> str:
+    """What is so now, or has become so for a moment since `bits_before` were asked, in words."""
+    past, past_before = bits >> _PAST_SHIFT, bits_before >> _PAST_SHIFT
+    told = bits | past & ~past_before
+    return "; ".join(text for bit, text in THROTTLED_NOW.items() if told >> bit & 1)
 
 
 def load_1min(machine: Machine) -> float | None:
@@ -103,7 +111,8 @@ class Watch:
     """How often it was taken off its core meanwhile"""
     began_s: float = 0.0
     _next_s: float = 0.0
-    _firmware_answers: bool = True
+    _asks_firmware: bool = True
+    _bits: int | None = None
     _before: tuple[Usage, float] | None = None
 
     def begin(self) -> None:
@@ -123,19 +132,25 @@ class Watch:
         if self.clock() < self._next_s and not now:
             return False
         machine = self.machine
-        said = throttled(machine) if self._firmware_answers else None
-        self._firmware_answers = said is not None  # a program that hangs is asked once
         self.timeline.append(
             Moment(
                 round(self.now_s, 3),
                 temperature_c(machine),
                 clock_mhz(machine),
-                said,
+                self._ask_firmware(),
                 load_1min(machine),
             )
         )
         self._next_s = self.clock() + self.every_s
         return True
+
+    def _ask_firmware(self) -> str | None:
+        bits = firmware_bits(self.machine) if self._asks_firmware else None
+        if bits is None:
+            self._asks_firmware = False  # a program that hangs is asked once
+            return None
+        before, self._bits = self._bits, bits
+        return throttled(bits, bits if before is None else before)
 
     def run(self, measure: Callable[[], dict[str, float]]) -> dict[str, float]:
         """What `measure` returns; notes how much of its time this process really ran."""

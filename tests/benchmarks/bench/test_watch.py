@@ -9,7 +9,7 @@ import pytest
 from edge_asc.benchmarks.bench import watch
 from edge_asc.benchmarks.bench.machine import Machine
 from edge_asc.benchmarks.bench.result import Moment
-from edge_asc.benchmarks.bench.watch import Watch, busy_cores, throttled, usage
+from edge_asc.benchmarks.bench.watch import Watch, busy_cores, firmware_bits, throttled, usage
 from tests.benchmarks.bench.machines import STAT, make_machine, zero_2_w
 
 
@@ -48,24 +48,37 @@ def test_samples_come_once_a_second(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "said"),
+    ("script", "bits"),
     [
-        ("echo throttled=0x0", ""),
-        ("echo throttled=0x50000", ""),  # since the start, but not now
-        ("echo throttled=0x8", "it is near its temperature limit"),
+        ("echo throttled=0x0", 0),
+        ("echo throttled=0x50005", 0x50005),
         ("echo 'VCHI initialization failed'; exit 255", None),
         ("exit 1", None),
     ],
 )
-def test_what_the_firmware_says(tmp_path: Path, script: str, said: str | None) -> None:
-    assert throttled(zero_2_w(tmp_path, script)) == said
+def test_what_the_firmware_says(tmp_path: Path, script: str, bits: int | None) -> None:
+    assert firmware_bits(zero_2_w(tmp_path, script)) == bits
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        (0x0, 0x0, ""),
+        (0x50000, 0x50000, ""),  # since the start, but neither now nor since we looked
+        (0x0, 0x80008, "it is near its temperature limit"),
+        (0x0, 0x40000, "it is slowed down"),  # for a moment in between
+        (0x40000, 0x50000, "the supply voltage is too low"),
+    ],
+)
+def test_what_its_bits_mean(before: int, now: int, said: str) -> None:
+    assert throttled(now, before) == said
 
 
 def test_a_firmware_that_cannot_be_asked(tmp_path: Path) -> None:
     machine = zero_2_w(tmp_path)
     Path(str(machine.vcgencmd)).chmod(0o644)
-    assert throttled(machine) is None
-    assert throttled(zero_2_w(tmp_path, vcgencmd=None)) is None
+    assert firmware_bits(machine) is None
+    assert firmware_bits(zero_2_w(tmp_path, vcgencmd=None)) is None
 
 
 def test_a_firmware_that_does_not_answer_is_asked_once(tmp_path: Path) -> None:
