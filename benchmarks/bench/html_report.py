@@ -49,7 +49,12 @@ def report_page(results: Sequence[Result]) -> Page:
         page.heading("Meanwhile")
     for figure, alt, name in drawn:
         if figure is not None:
-            page.figure(figure, alt, f"{name}: times end to end, and the machine, over the run.")
+            page.figure(
+                figure,
+                alt,
+                f"{name}: times end to end, and the machine, over the run; where it was throttled,"
+                " the background is orange.",
+            )
     for table in (*other_tables(results), *fact_tables(results)):
         _add_table(page, table)
     return page
@@ -115,5 +120,7 @@ def _timeline_alt(result: Result, name: str) -> str:
             parts.append(
                 f"{what} from {number(min(found))} to {number(max(found))} {unit}".rstrip()
             )
+    if num := sum(bool(one.throttled) for one in result.timeline):
+        parts.append(f"throttled at {num} of {len(result.timeline)} moments")
     told = f"; {', '.join(parts)}" if parts else ""
     return f"Times end to end over the run of {name}{told}"

@@ -51,7 +51,9 @@ def stage_figure(results: Sequence[Result], names: Sequence[str], model: str, wa
         if len(results) > 1:
             axes.plot([], [], color=colour, linewidth=4, alpha=0.5, label=name)
     axes.set(xscale="log", xlabel="time / ms", xlim=(edges[0], edges[-1]))
-    _round_ticks(axes.xaxis, (1.0, 3.0))
+    _round_ticks(
+        axes.xaxis, (1.0, 3.0) if edges[-1] > 20.0 * edges[0] else (1.0, 2.0, 3.0, 5.0, 7.0)
+    )
     axes.set_yticks(range(len(stages)), [*reversed(stages)])
     axes.set_ylim(-0.3, len(stages))
     axes.grid(axis="x", alpha=0.3)
@@ -77,7 +79,12 @@ def timeline_figure(result: Result) -> Figure | None:
     for place, (name, label) in enumerate(rows, len(models)):
         known = _known(result.timeline, name)
         axes[place].plot(
-            [at_s for at_s, _ in known], [value for _, value in known], ".-", color=COLOURS[4]
+            [at_s for at_s, _ in known],
+            [value for _, value in known],
+            ".-",
+            markersize=3,
+            linewidth=1,
+            color=COLOURS[4],
         )
         axes[place].set_ylabel(label)
         _mark_throttled(axes[place], result.timeline)
