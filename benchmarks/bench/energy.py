@@ -1,6 +1,7 @@
 """Energy, where a meter exists: counters of the processor or the board, power that is added up.
 
-- RAPL of x86 processors: /sys/class/powercap, energy of each package in microjoules, which wraps
+- RAPL of x86 processors: /sys/class/powercap, energy of each package, or of the whole board
+  ("psys"), in microjoules, which wraps: a meter each
 - hwmon: `energy*_input` in microjoules, else `power*_input` in microwatts, of any sensor chip
 - an INA219, where the user says it is (ina219.py)
 - a constant that the user gives, called so
@@ -52,24 +53,23 @@ class Constant:
         """Nothing is open."""
 
 
-class Counters:
-    """Files that count microjoules, each with the number at which it begins anew, None if never."""
+class Counter:
+    """A file that counts microjoules."""
 
-    def __init__(self, name: str, files: dict[Path, float | None]) -> None:
-        """Raises OSError if one cannot be read, ValueError if it holds no number."""
-        self.name, self._wraps = name, files
-        self._last = {path: _number(path) for path in files}
+    def __init__(self, name: str, path: Path, wraps_at: float | None = None) -> None:
+        """`wraps_at`: where it begins anew. Raises OSError and ValueError if it holds no number."""
+        self.name, self._path, self._wraps_at = name, path, wraps_at
+        self._last = _number(path)
         self._joules = 0.0
 
     def joules(self) -> float:
         """Must be called at least once between two wraps: minutes to hours."""
-        for path, wrap in self._wraps.items():
-            now = _number(path)
-            step = now - self._last[path]
-            if step < 0.0:
-                step += wrap or 0.0
-            self._last[path] = now
-            self._joules += max(0.0, step) * 1e-6
+        now = _number(self._path)
+        step = now - self._last
+        if step < 0.0:
+            step += self._wraps_at or 0.0
+        self._last = now
+        self._joules += max(0.0, step) * 1e-6
         return self._joules
 
     def close(self) -> None:
@@ -136,17 +136,20 @@ def find_meters(
 
 def _rapl(machine: Machine) -> list[Meter]:
     zones = sorted((machine.sys / "class" / "powercap").glob("intel-rapl:*"))
-    packages = [zone for zone in zones if zone.name.count(":") == 1]  # the others are parts of them
-    if not packages:
-        return []
-    name = ", ".join(machine.read(zone / "name") for zone in packages)
-    files = {zone / "energy_uj": machine.number(zone / "max_energy_range_uj") for zone in packages}
-    return [Counters(f"RAPL {name}", files)]
+    return [
+        Counter(
+            f"RAPL {machine.read(zone / 'name')}",
+            zone / "energy_uj",
+            machine.number(zone / "max_energy_range_uj"),
+        )
+        for zone in zones
+        if zone.name.count(":") == 1  # the others are parts of these
+    ]
 
 
 def _hwmon_energy(machine: Machine) -> list[Meter]:
     paths = (machine.sys / "class" / "hwmon").glob("hwmon*/energy*_input")
-    return [Counters(_chip(machine, path), {path: None}) for path in sorted(paths)]
+    return [Counter(_chip(machine, path), path) for path in sorted(paths)]
 
 
 def _hwmon_power(machine: Machine) -> list[Meter]:

@@ -1,4 +1,4 @@
-"""What a process that holds one model costs: `python -m ... MODEL SOUND STARTED_S [HOPS]`.
+"""What a process that holds one model costs: `python -m ... MODEL SOUND STARTED_S`.
 
 Run by cold_start.py. Prints JSON: when, since it was started, all was imported; how long loading
 took; its memory after a window and some seconds of a stream.

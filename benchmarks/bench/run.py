@@ -103,7 +103,7 @@ class Run:
         self._device, self._software = device_facts(self._machine), software_versions()
         self._created = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._laps: dict[tuple[str, str], list[tuple[float, dict[str, float]]]] = defaultdict(list)
-        """Of each model and way: when it began, what it took"""
+        """Of each model and way: when it ended, what it took"""
         self._live: list[Live] = []
         self._throughput: list[Throughput] = []
         self._starts: list[FreshProcesses] = []
@@ -227,7 +227,8 @@ class Run:
                 seconds = time.perf_counter() - began_s
                 share = (time.process_time() - cpu_s) / seconds
                 missed = sum(lap[TOTAL] > every_s for _, lap in laps)
-                self._live.append(Live(subject.name, every_s, len(laps), missed, seconds, share))
+                live = Live(subject.name, every_s, len(laps), missed, seconds, share)
+                self._live += [live] if laps else []
 
     def _pipeline(self, stack: ExitStack, subject: Subject, threads: int | None = None) -> Pipeline:
         threads = threads or self._settings.threads

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 import soundfile
 
 from edge_asc.archive import read_file
-from edge_asc.audio import open_audio
+from edge_asc.audio import open_audio, read_blocks
 from edge_asc.errors import AudioError
 from edge_asc.interpreter import runtime_name
 from edge_asc.mel_bands import BLOCK_FRAMES
@@ -57,16 +58,20 @@ class Subject:
 
 def read_subjects(paths: Sequence[Path]) -> list[Subject]:
     """Raises ModelFileError for a file that is no model or damaged, InterpreterError."""
-    subjects: list[Subject] = []
-    for path in paths:
+    subjects: dict[str, Subject] = {}
+    for path in {path.resolve(): path for path in paths}.values():
         data = read_file(path)
         model = ModelFile.from_bytes(data, str(path))
-        taken = {subject.name for subject in subjects}
-        names = (model.manifest.name, f"{model.manifest.name} ({path.name})", str(path))
-        name = next((name for name in names if name not in taken), None)
-        if name is not None:  # else the same file was named twice
-            subjects.append(Subject(name, path, hashlib.sha256(data).hexdigest(), model))
-    return subjects
+        name = next(name for name in _names(model, path) if name not in subjects)
+        subjects[name] = Subject(name, path, hashlib.sha256(data).hexdigest(), model)
+    return list(subjects.values())
+
+
+def _names(model: ModelFile, path: Path) -> Iterator[str]:
+    """Its own, with its file's, and then with numbers: no folders, which are nobody's business."""
+    yield model.manifest.name
+    yield f"{model.manifest.name} ({path.name})"
+    yield from (f"{model.manifest.name} ({path.name} {number})" for number in itertools.count(2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +80,10 @@ class Sound:
 
     path: Path
     facts: dict[str, Any]
-    """`audio`, its name without folders, which are nobody's business; `audio_format`,
+    """`audio`, its name without folders; `audio_format`,
     `audio_seconds`, `rate_hz`, `channels`; `synthetic` if known"""
     window_path: Path
-    """A WAV file of its first window"""
+    """A WAV file of its first window, mono"""
 
 
 @contextmanager
@@ -89,11 +94,7 @@ def opened_sound(path: Path | None, longest_window_s: float) -> Iterator[Sound]:
     """
     with TemporaryDirectory(prefix="edge-asc-bench-") as folder:
         window = Path(folder) / "window.wav"
-        source = path or CLIP
-        _check_length(source, longest_window_s)
-        rate_hz = soundfile.info(source).samplerate
-        samples, _ = soundfile.read(source, round(longest_window_s * rate_hz), dtype="int16")
-        soundfile.write(window, samples, rate_hz, subtype="PCM_16")
+        _write_window(path or CLIP, longest_window_s, window)
         if path is None:
             yield Sound(window, {"audio": BUILT_IN, **_facts(window), "synthetic": False}, window)
         else:
@@ -110,11 +111,13 @@ def _facts(path: Path) -> dict[str, Any]:
         }
 
 
-def _check_length(path: Path, longest_window_s: float) -> None:
-    with open_audio(path) as file:
-        seconds = file.frames / file.samplerate
-    if seconds < longest_window_s:
-        raise AudioError(
-            f"{path} lasts {seconds:.2f} s; a window of the model is {longest_window_s:g} s long:"
-            " give a recording that is at least as long"
-        )
+def _write_window(source: Path, window_s: float, out: Path) -> None:
+    with open_audio(source) as file:
+        num_samples = round(window_s * file.samplerate)
+        if file.frames < num_samples:
+            raise AudioError(
+                f"{source} lasts {file.frames / file.samplerate:.2f} s; a window of the model is"
+                f" {window_s:g} s long: give a recording that is at least as long"
+            )
+        samples = next(read_blocks(file, num_samples))
+        soundfile.write(out, samples, file.samplerate, subtype="PCM_16")

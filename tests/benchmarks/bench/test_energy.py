@@ -11,7 +11,7 @@ import pytest
 from edge_asc.benchmarks.bench.energy import (
     CONSTANT,
     Constant,
-    Counters,
+    Counter,
     EnergyBook,
     Integrator,
     find_meters,
@@ -36,26 +36,29 @@ def test_a_constant_is_called_what_it_is() -> None:
     assert after - before == pytest.approx(10.0)  # 4 s at 2.5 W
 
 
-def test_rapl_counts_packages_and_not_their_parts(tmp_path: Path) -> None:
+def test_rapl_has_a_meter_for_each_package_and_none_for_their_parts(tmp_path: Path) -> None:
     files = {
         f"{PACKAGE}/name": "package-0\n",
         f"{PACKAGE}/energy_uj": "1000000\n",
         f"{PACKAGE}/max_energy_range_uj": "262143328850\n",
+        "sys/class/powercap/intel-rapl:1/name": "psys\n",
+        "sys/class/powercap/intel-rapl:1/energy_uj": "7000000\n",
         "sys/class/powercap/intel-rapl:0:0/name": "core\n",
         "sys/class/powercap/intel-rapl:0:0/energy_uj": "500000\n",
     }
     machine = make_machine(tmp_path, files, "x86_64")
-    (meter,) = find_meters(machine)
-    assert meter.name == "RAPL package-0"
+    meter, board = find_meters(machine)
+    assert (meter.name, board.name) == ("RAPL package-0", "RAPL psys")
     assert meter.joules() == 0.0
     (tmp_path / PACKAGE / "energy_uj").write_text("3500000\n")
     assert meter.joules() == pytest.approx(2.5)
+    assert board.joules() == 0.0
 
 
 def test_a_counter_that_begins_anew(tmp_path: Path) -> None:
     path = tmp_path / "energy_uj"
     path.write_text("9000000\n")
-    meter = Counters("RAPL package-0", {path: 10_000_000.0})
+    meter = Counter("RAPL package-0", path, 10_000_000.0)
     path.write_text("2000000\n")
     assert meter.joules() == pytest.approx(3.0)  # 1 J up to the end, 2 J from 0 on
 

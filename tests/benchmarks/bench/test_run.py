@@ -190,6 +190,7 @@ def test_the_users_constant_is_called_so(sound: Sound) -> None:
         ("the machine at rest", set()),
         ("run 3 of 6", {"timings"}),
         ("throughput", {"timings"}),
+        ("default live: hop 1", {"timings", "throughput"}),
         ("default live: hop 3", {"timings", "throughput", "live"}),
     ],
 )
