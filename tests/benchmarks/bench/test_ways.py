@@ -116,10 +116,9 @@ def test_a_network_without_a_clock_is_noticed(
 
 
 def test_slowed_on_purpose(model: ModelFile, clip: Path) -> None:
-    """The stage takes so many times as long by its own clock, whatever the machine does."""
-    laps = Window(Pipeline(model, slowed={"network": 1000.0}), clip).run()
-    others = sum(laps[stage] for stage in ("decision", "publish", "resample"))
-    assert laps["network"] > 100.0 * others
+    """The network, a small part of a window, becomes most of it."""
+    laps = Window(Pipeline(model, slowed={"network": 500.0}), clip).run()
+    assert laps["network"] > 0.5 * laps[TOTAL]
 
 
 class PacedClock:
