@@ -185,14 +185,11 @@ class Comparison:
             "busy_cores_before": busy_cores(self.machine, REST_S),
         }
         self._watch.begin()
-        process_s, thread_s = time.process_time(), time.thread_time()
         try:
             self._measure()
             self.complete = True
         except KeyboardInterrupt:
             pass
-        process_s, thread_s = time.process_time() - process_s, time.thread_time() - thread_s
-        self.other_threads_share = max(0.0, 1.0 - thread_s / process_s)
         self._watch.look(now=True)
         self.show("")
 
@@ -220,11 +217,14 @@ class Comparison:
             run()
         check_one_thread()
         order = rng.sample(jobs * settings.runs, len(jobs) * settings.runs)
+        process_s, thread_s = time.process_time(), time.thread_time()
         for number, (name, way, run) in enumerate(order):
             self.show(f"run {number + 1} of {len(order)}: {name}")
             lap = self._watch.run(run)
             self._laps[name, way].append((self._watch.now_s, lap))
             self._watch.look()
+            own_s = time.thread_time() - thread_s
+            self.other_threads_share = max(0.0, 1.0 - own_s / (time.process_time() - process_s))
 
     def _jobs(self, rng: random.Random) -> Iterator[Job]:
         clock = CLOCKS[self.settings.clock]

@@ -28,12 +28,14 @@ def one_thread() -> None:
     """Ask everything that is loaded, or will be, for one thread."""
     for variable in VARIABLES:
         os.environ[variable] = "1"
-    # What is loaded by now has read them already.
+    # What is loaded by now has read them already. Numba first: it starts its threads for that, and
+    # asks OpenMP for as many.
+    if _numba_threads() > 1:
+        sys.modules["numba"].set_num_threads(1)
     if pools := _threadpoolctl():
         pools.threadpool_limits(1)
-    for name in ("torch", "numba"):
-        if name in sys.modules:
-            sys.modules[name].set_num_threads(1)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
 
 
 def check_one_thread() -> None:
@@ -74,9 +76,18 @@ def _thread_counts() -> Iterator[tuple[str, int]]:
     pools = _threadpoolctl()
     for pool in pools.threadpool_info() if pools else ():
         yield f"{pool['internal_api']} of {_owner(pool)}", pool["num_threads"]
-    for name in ("torch", "numba"):
-        if name in sys.modules:
-            yield name, sys.modules[name].get_num_threads()
+    if "torch" in sys.modules:
+        yield "torch", sys.modules["torch"].get_num_threads()
+    yield "numba", _numba_threads()
+
+
+def _numba_threads() -> int:
+    """Asked only where it may have several, since it starts them to answer."""
+    numba = sys.modules.get("numba")
+    if numba is None or numba.config.NUMBA_NUM_THREADS == 1:
+        return 1
+    count: int = numba.get_num_threads()
+    return count
 
 
 def _owner(pool: dict[str, Any]) -> str:
