@@ -6,6 +6,7 @@ What could not be measured is not in it: a field is absent, never zero.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -29,6 +30,9 @@ TOTAL = "total"
 """The stage that is the whole way, end to end: measured, not added up."""
 
 PERCENTILES = (50, 90, 95, 99)
+
+_NUMBERS = re.compile(r"\[\n\s*([-+.\deE,\s]+?)\n\s*\]")
+"""A list of numbers as json.dumps indents it; no string holds a line break"""
 
 
 class BenchError(EdgeAscError):
@@ -171,9 +175,14 @@ class Result:
         document["complete"] = self.complete
         return document
 
+    def to_json(self) -> str:
+        """Lists of numbers, which may be long, are in a line each."""
+        text = json.dumps(self.to_dict(), indent=1, allow_nan=False)
+        return _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text)
+
     def write(self, path: Path) -> None:
         """Whole or not at all, if `path` is a file or none yet. Raises OSError."""
-        text = json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
+        text = self.to_json() + "\n"
         if path.exists() and not path.is_file():  # a pipe or a device is no file to replace
             path.write_text(text, encoding="utf-8")
             return

@@ -190,7 +190,7 @@ def _tell(result: Result, output_format: str) -> None:
     from edge_asc.benchmarks.bench.text import describe
 
     if output_format == "json":
-        click.echo(json.dumps(result.to_dict(), indent=1, allow_nan=False))
+        click.echo(result.to_json())
         return
     for text in describe(result):
         click.echo(text)

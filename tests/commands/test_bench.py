@@ -62,6 +62,19 @@ def test_json_is_as_the_schema_says(edge_asc: Program) -> None:
     assert document["energy"][-1]["meter"] == "constant given by the user"
 
 
+def test_a_model_that_takes_whole_windows_only(edge_asc: Program, model_path: Path) -> None:
+    """Its stream runs the whole network each second; of its arena nothing is known."""
+    done = edge_asc("bench", *QUICK, "--minutes", "0.001", "--hop", "0.03", "--format", "json")
+    assert done.exit_code == 0, done.stderr
+    document = json.loads(done.stdout)
+    VALIDATOR.validate(document)
+    assert document["models"][0]["name"] == "level"
+    assert document["models"][0]["streams"] is False
+    stages = {(row["way"], row["stage"]) for row in document["timings"]}
+    assert {(way, "network") for way in ("window", "stream", "live")} <= stages
+    assert not {stage for _, stage in stages} & {"encoder", "head"}
+
+
 def test_two_models_and_a_recording_into_a_folder_that_is_not_there(
     edge_asc: Program, tmp_path: Path, write_wav: WavWriter
 ) -> None:

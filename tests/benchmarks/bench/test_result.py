@@ -55,6 +55,13 @@ def test_written_and_read_it_is_the_same(tmp_path: Path) -> None:
     )
 
 
+def test_numbers_of_a_list_stand_in_a_line() -> None:
+    lines = RESULT.to_json().splitlines()
+    assert '   "samples_s": [0.25, 0.5],' in lines
+    assert '   "at_s": [1.0, 2.0]' in lines
+    assert json.loads(RESULT.to_json()) == json.loads(json.dumps(RESULT.to_dict()))
+
+
 def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)
