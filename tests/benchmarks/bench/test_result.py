@@ -20,7 +20,7 @@ from edge_asc.benchmarks.bench.result import (
 
 RESULT = Result(
     device={"machine": "aarch64", "kernel": "6.12", "python": "3.13.5"},
-    software={"edge-asc": "0.1.0"},
+    software={"edge-asc": "1.2.3"},
     settings={"audio": "clip", "rate_hz": 44_100, "runs": 2, "seed": 1},
     models=({"name": "m"},),
     timings=(Timing("m", "window", "total", (0.25, 0.5), (1.0, 2.0)),),

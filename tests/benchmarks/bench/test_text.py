@@ -33,7 +33,7 @@ SETTINGS = {
 }
 RESULT = Result(
     device={"machine": "aarch64", "cores": 4, "kernel": "6.12", "python": "3.13.5"},
-    software={"edge-asc": "0.1.0"},
+    software={"edge-asc": "1.2.3"},
     settings=SETTINGS,
     models=(MODEL,),
     timings=(
