@@ -6,6 +6,11 @@
 #   tools/environment.sh converter
 #                                .venv/converter: onnx2tf for Python 3.12 alone, at the versions of
 #                                constraints-converter.txt; see docs/toolchains.md
+#   tools/environment.sh peers   .venv/peers: what `edge-asc bench peers` compares with, beside numpy 2, at the versions of
+#                                constraints-peers.txt; see docs/peers.md
+#   tools/environment.sh emulator
+#                                no environment, but the system packages of an emulated Raspberry Pi: QEMU, mmdebstrap
+#                                and a C compiler; see docs/aarch64.md
 #
 # Missing system packages are installed with apt-get by root or by sudo without a password; anyone else
 # is shown the command.
@@ -106,9 +111,32 @@ make_converter() {
         --constraint constraints-converter.txt 'onnx2tf[tensorflow]'
 }
 
+make_peers() {
+    local python
+    python=$(find_python "${PYTHON:-python3.11}") || python=none
+    "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null ||
+        die "the versions of constraints-peers.txt need Python 3.11, found ${PYTHON:-no python3.11}"
+    say "making .venv/peers with $("$python" -V): torch, onnxruntime, librosa and LiteRT beside numpy 2"
+    say "(1.6 GB on disk with a CPU torch, more with the CUDA build that pip takes on x86-64; a minute)"
+    [ -x .venv/peers/bin/python ] || "$python" -m venv .venv/peers
+    .venv/peers/bin/python -m pip install --quiet --disable-pip-version-check \
+        --constraint constraints-peers.txt --editable '.[peers]'
+}
+
+install_emulator() {
+    local packages=()
+    command -v qemu-aarch64 >/dev/null && command -v qemu-arm >/dev/null || packages+=(qemu-user)
+    command -v mmdebstrap >/dev/null || packages+=(mmdebstrap)
+    command -v gcc >/dev/null || packages+=(gcc)
+    [ -e /usr/include/stdio.h ] || packages+=(libc6-dev)
+    [ ${#packages[@]} -eq 0 ] || apt_install "${packages[@]}" || die "cannot go on without ${packages[*]}"
+}
+
 case "${1:-}" in
     demo) make_demo ;;
     dev) make_dev ;;
     converter) make_converter ;;
-    *) die "usage: tools/environment.sh demo|dev|converter" ;;
+    peers) make_peers ;;
+    emulator) install_emulator ;;
+    *) die "usage: tools/environment.sh demo|dev|converter|peers|emulator" ;;
 esac
