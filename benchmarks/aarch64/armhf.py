@@ -24,6 +24,7 @@ from edge_asc.benchmarks.aarch64.session import say, software
 from edge_asc.benchmarks.aarch64.system import ARMHF, EmulationError
 from edge_asc.features import log_mel
 from edge_asc.golden import allowed_error
+from edge_asc.mel_bands import FourierBands
 from edge_asc.model_file import ModelFile, default_model_path
 
 TFLITE_RUNTIME = "tflite-runtime==2.14.0"
@@ -57,10 +58,11 @@ def run(emulator: Emulator, sounds_file: Path) -> None:
         )
         if not error <= allowed:
             raise EmulationError(f"{name} golden logits are off by {error:.3g}")
-    frames = np.stack([log_mel(sound, model.manifest.features) for sound in heard])
-    error = log_mel_error(found.arrays["log_mel"], frames)
-    click.echo(f"emulated armhf: {len(heard)} sounds, {error}")
-    if faults := error.faults():
+    config = model.manifest.features
+    frames = np.stack([log_mel(sound, config, FourierBands(config)) for sound in heard])
+    apart = log_mel_error(found.arrays["log_mel_by_fft"], frames)
+    click.echo(f"emulated armhf: log-mel of {len(heard)} sounds (ln) {apart}")
+    if faults := apart.faults():
         raise EmulationError("; ".join(faults))
 
 

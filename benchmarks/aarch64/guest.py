@@ -150,7 +150,8 @@ class Stream:
 def answers(model: ModelFile, sounds: Array) -> dict[str, Array]:
     """Features of every sound; outputs for every golden window, by each way there is.
 
-    `log_mel` and `standardized`: shape (num_sounds, num_frames, num_mels). `whole`, `streamed` and
+    `log_mel`, the same always `log_mel_by_fft` (as on ARM), and `standardized`: shape (num_sounds,
+    num_frames, num_mels). `whole`, `streamed` and
     `reference` (the whole window by TFLite's plain code): (num_golden, num_scenes). `steps`:
     (num_golden, num_steps, step_size), what the encoder makes of each golden window.
     """
@@ -158,6 +159,7 @@ def answers(model: ModelFile, sounds: Array) -> dict[str, Array]:
 
     from edge_asc.features import log_mel, standardize
     from edge_asc.interpreter import Network
+    from edge_asc.mel_bands import FourierBands, mel_bands
 
     assert model.encoder is not None
     assert model.head is not None
@@ -165,9 +167,14 @@ def answers(model: ModelFile, sounds: Array) -> dict[str, Array]:
     whole, reference = Network(model.whole), Network(model.whole, kernels="reference")
     encoder, head = Network(model.encoder), Network(model.head)
     frames = [log_mel(sound, facts.features) for sound in sounds]
+    by_fft = frames
+    if not isinstance(mel_bands(facts.features), FourierBands):
+        bands = FourierBands(facts.features)
+        by_fft = [log_mel(sound, facts.features, bands) for sound in sounds]
     scaling = facts.mel_mean, facts.mel_std, facts.standardized_range
     rows: dict[str, list[Any]] = {
         "log_mel": frames,
+        "log_mel_by_fft": by_fft,
         "standardized": [standardize(one, *scaling) for one in frames],
         **{name: [] for name in ("whole", "streamed", "reference", "steps")},
     }

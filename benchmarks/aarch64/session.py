@@ -115,8 +115,9 @@ def check_answers(runs: Mapping[str, Run], native: Run) -> None:
         say(
             f"{name} against native: encoder off by {found.encoder:g}, TFLite's plain kernels by"
             f" {found.reference_kernels:g}; {found.logits_off} of {found.num_logits} logits with"
-            f" XNNPACK by at most {found.steps} int8 step; {found.log_mel}; {found.cells_off} of"
-            f" {found.log_mel.num_cells} cells of the int8 input are another number"
+            f" XNNPACK by at most {found.steps} int8 step; log-mel by the same FFT (ln) by"
+            f" {found.log_mel_by_fft:.2g}, by each one's own way: {found.log_mel};"
+            f" {found.cells_off} of {found.log_mel.num_cells} cells of the int8 input are others"
         )
         if faults := found.faults():
             raise EmulationError(f"{name} against native: {'; '.join(faults)}")
