@@ -49,7 +49,7 @@ bench-armhf: .venv/dev/.ready ## the same for a 32-bit system with tflite-runtim
 
 # In an environment with numpy 2, which users have; the converter is that of .venv/dev.
 bench-peers: .venv/dev/.ready .venv/peers/.ready ## the official pipeline, YAMNet's shape and other runtimes beside ours (PEERS_ARGS=...)
-	EDGE_ASC_CONVERTER_PYTHON=$(CURDIR)/.venv/dev/bin/python \
+	@EDGE_ASC_CONVERTER_PYTHON=$(CURDIR)/.venv/dev/bin/python \
 	    .venv/peers/bin/edge-asc bench peers --networks .cache/peers $(PEERS_ARGS)
 
 clean: ## remove the environments and everything made, but no trained models

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Write constraints.txt from what .venv/dev holds now, and constraints-converter.txt from .venv/converter
-# where that is; see CONTRIBUTING.md.
+# Write constraints.txt from what .venv/dev holds now, and constraints-converter.txt from .venv/converter and
+# constraints-peers.txt from .venv/peers where these are; see CONTRIBUTING.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -27,5 +27,13 @@ if [ -x .venv/converter/bin/python ]; then
 # The versions of the second converter's environment, for Python 3.12: `make converter` installs exactly
 # these. To renew: change .venv/converter with pip until `make converter` passes, then run
 # tools/renew_constraints.sh.
+HEADER
+fi
+
+if [ -x .venv/peers/bin/python ]; then
+    freeze peers constraints-peers.txt <<'HEADER'
+# The versions that `make bench-peers` compares, for Python 3.11: numpy, LiteRT and onnxruntime as users get them; torch,
+# onnx and onnxsim as in constraints.txt. To renew: change .venv/peers with pip until `make bench-peers` leaves nothing
+# out but tflite-runtime, then run tools/renew_constraints.sh.
 HEADER
 fi

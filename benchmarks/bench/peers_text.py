@@ -65,7 +65,9 @@ def _table(result: Result) -> Iterator[str]:
             samples = [times.get((model["name"], way, part), ()) for part in PARTS]
             if samples[-1] and of_s:
                 shown = [f"{1e3 * median(each):.2f}" if each else "" for each in samples]
-                rows.append([name, *shown, _ratio_text(ratio(samples[-1], of_s, seed))])
+                is_first = (model["name"], way) == (first, "window")
+                times_first = "1" if is_first else _ratio_text(ratio(samples[-1], of_s, seed))
+                rows.append([name, *shown, times_first])
     yield from markdown_table(rows)
 
 
@@ -75,7 +77,7 @@ def _name(model: Mapping[str, str]) -> str:
 
 
 def _ratio_text(found: tuple[float, ...]) -> str:
-    value, *interval = (f"{each:.3f}" if each < 1 else f"{each:.1f}" for each in found)
+    value, *interval = (f"{each:.{3 if each < 1 else 2 if each < 10 else 1}f}" for each in found)
     return f"{value} ({' - '.join(interval)})" if interval else value
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -51,7 +53,7 @@ def test_each_row_is_compared_with_the_first() -> None:
         "together",
         "times the first",
     ]
-    assert cells[2] == ["ours", "3.00", "1.00", "4.00", "1.0 (1.0 - 1.0)"]
+    assert cells[2] == ["ours", "3.00", "1.00", "4.00", "1"]
     assert cells[3][0] == "one more second of its stream"
     assert cells[3][1:] == ["", "", "0.50", "0.125 (0.125 - 0.125)"]
     assert cells[4] == ["theirs*", "10.00", "90.00", "100.00", "25.0 (25.0 - 25.0)"]
@@ -81,3 +83,14 @@ def test_the_interval_holds_the_ratio() -> None:
     found, low, high = ratio(theirs.tolist(), ours.tolist(), seed=1)
     assert low < found < high
     assert [found, low, high] == pytest.approx([25.0] * 3, rel=0.03)
+
+
+def test_the_rows_of_the_readme_are_those_of_the_document() -> None:
+    """One run made both tables."""
+    root = Path(__file__).parents[3]
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    document = (root / "docs" / "peers.md").read_text(encoding="utf-8")
+    section = readme.split("## Beside others")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ")]
+    assert len(rows) > 3
+    assert not [row for row in rows if row not in document.splitlines()]
