@@ -66,7 +66,7 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)
     heard: list[str] = []
-    reader = threading.Thread(target=lambda: heard.append(path.read_text()))
+    reader = threading.Thread(target=lambda: heard.append(path.read_text()), daemon=True)
     reader.start()
     RESULT.write(path)
     reader.join(10.0)

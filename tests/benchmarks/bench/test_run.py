@@ -79,6 +79,13 @@ def test_a_run_measures_every_way(sound: Sound) -> None:
     assert live.cpu_share > 0.0
 
 
+def test_answers_that_come_too_late_are_counted(sound: Sound) -> None:
+    """Nothing answers within a tenth of a millisecond."""
+    settings = Settings(runs=1, warm_up=0, hop_s=1e-4, minutes=5e-6, starts=0)
+    (live,) = measured(run_with(sound, settings)).live
+    assert (live.hops, live.missed) == (3, 3)
+
+
 def test_only_totals_tell_when(sound: Sound) -> None:
     result = measured(run_with(sound))
     for timing in result.timings:
