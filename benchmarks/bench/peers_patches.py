@@ -24,7 +24,7 @@ from scipy.fft import rfft
 from edge_asc.benchmarks.bench.peers import THEIRS, Peer
 from edge_asc.benchmarks.bench.result import BenchError
 from edge_asc.features import Samples
-from edge_asc.interpreter import Network, Package, runtime_name
+from edge_asc.interpreter import Package, load_interpreter, runtime_name, tensor_spec
 
 Array = npt.NDArray[np.float32]
 
@@ -104,17 +104,19 @@ def mel_matrix(num_mels: int) -> Array:
 
 
 class PatchNetwork:
-    """A .tflite file of one input and one output that hears patches."""
+    """A .tflite file that hears patches; of several outputs the first one is taken."""
 
     def __init__(
         self, name: str, tflite: bytes, kind: FrontEnd, package: Package | None = None
     ) -> None:
         """Raises BenchError for an input that `kind` cannot fill, InterpreterError."""
-        try:
-            self._network = Network(tflite, package=package)
-            (self._input,) = self._network.inputs.values()
-        except ValueError as error:
-            raise BenchError(f"{name}: must have one input and one output ({error})") from error
+        self._interpreter = load_interpreter(tflite, package=package)
+        inputs = [tensor_spec(details) for details in self._interpreter.get_input_details()]
+        if len(inputs) != 1:
+            named = ", ".join(spec.name for spec in inputs)
+            raise BenchError(f"{name}: must have one input, which patches are for; it has {named}")
+        self._input = inputs[0]
+        self._output = tensor_spec(self._interpreter.get_output_details()[0])
         self._kind = kind
         self._batch, self._size = _patch_shape(name, self._input.shape, kind)
 
@@ -136,9 +138,14 @@ class PatchNetwork:
             batch = patches[start : start + self._batch]
             if len(batch) < self._batch:  # the last ones, where they do not come out even
                 batch = np.resize(batch, (self._batch, *batch.shape[1:]))
-            outputs.append(self._network.run(**{self._input.name: batch.reshape(shape)}))
+            outputs.append(self._run_once(batch.reshape(shape)))
         mean: Array = np.concatenate(outputs).reshape(-1, outputs[0].shape[-1]).mean(axis=0)
         return mean
+
+    def _run_once(self, batch: Array) -> Array:
+        self._interpreter.set_tensor(self._input.index, self._input.quantize(batch))
+        self._interpreter.invoke()
+        return self._output.dequantize(self._interpreter.get_tensor(self._output.index))
 
 
 def _patch_shape(name: str, shape: tuple[int, ...], kind: FrontEnd) -> tuple[int, tuple[int, ...]]:

@@ -91,5 +91,5 @@ def test_an_input_that_the_front_end_cannot_fill_is_refused(shipped: ModelFile) 
     assert shipped.encoder is not None
     with pytest.raises(BenchError, match=r"mine: its input has shape \(1, 50, 64, 1\)"):
         PatchNetwork("mine", shipped.encoder, "samples")
-    with pytest.raises(BenchError, match="mine: must have one input and one output"):
+    with pytest.raises(BenchError, match="mine: must have one input, which patches"):
         PatchNetwork("mine", shipped.whole, "log-mel")
