@@ -275,7 +275,7 @@ class SceneClassifier:
     def _stream_estimate(self, context: SceneContext) -> SceneEstimate:
         if self._encoder is not None:
             logits = self._run_head(list(self._steps), self._encode(context))
-            profile = np.mean(list(self._profiles), axis=0)
+            profile = np.add.reduce(list(self._profiles)) / np.float32(len(self._profiles))
         else:
             frames = np.concatenate(list(self._frames))[-self.manifest.num_frames :]
             features = self.standardize(apply_floor(frames, self.manifest.features.top_db))
