@@ -37,7 +37,7 @@ def main() -> None:
         system.check_tools(("qemu-arm", "mmdebstrap"))
         say("Debian's files for armhf, tflite-runtime, this project's own wheel")
         root, wheels = system.debian_files(ARMHF), system.loose_wheels(ARMHF, TFLITE_RUNTIME)
-        emulator = Emulator(ARMHF, root, wheels, system.project_files())
+        emulator = Emulator(ARMHF, root, wheels, system.project_files(system.project_wheel()))
         with tempfile.TemporaryDirectory() as name:
             run(emulator, Path(name) / "sounds.npy")
     except EmulationError as error:

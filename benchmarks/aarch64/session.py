@@ -52,12 +52,15 @@ def run_all(folder: Path) -> list[Counts]:
     """
     system.check_tools(("qemu-aarch64", "mmdebstrap", "gcc"))
     say("this project's own wheel, the plugin; Debian's files and wheels for each system")
-    project, plugin = system.project_files(), system.plugin()  # both systems share them
+    wheel, plugin = system.project_wheel(), system.plugin()
+    project = system.project_files(wheel)
     emulators = in_parallel(
-        lambda one: Emulator(one, system.debian_files(one), system.wheels(one), project, plugin),
+        lambda one: Emulator(
+            one, system.debian_files(one), system.wheels(one, wheel), project, plugin
+        ),
         SYSTEMS,
     )
-    inputs, native = hear(folder, project)
+    inputs, native = hear(folder, wheel, project)
     say(f"natively on this machine: {software(native)}")
     in_parallel(lambda one: one.compile(CPUS[0], inputs.sounds, inputs.features), emulators)
     jobs = [(one, cpu, answer) for one in emulators for cpu in CPUS for answer in (True, False)]
@@ -78,13 +81,13 @@ def run_all(folder: Path) -> list[Counts]:
     ]
 
 
-def hear(folder: Path, project: Path) -> tuple[Inputs, Run]:
+def hear(folder: Path, wheel: Path, project: Path) -> tuple[Inputs, Run]:
     """Write what the guests hear; the native run is what they are compared with."""
     files = sounds.recordings()
     inputs = Inputs(folder / "sounds.npy", folder / "features.npy")
     np.save(inputs.sounds, np.stack([sounds.noise(), *map(sounds.window_of, files)]))
     say(f"sound: seeded noise (synthetic) and {len(files)} real recordings of 10 s")
-    native = run_natively(system.native_wheels(), project, inputs.sounds)
+    native = run_natively(system.native_wheels(wheel), project, inputs.sounds)
     np.save(inputs.features, native.arrays["standardized"])
     return inputs, native
 

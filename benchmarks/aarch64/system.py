@@ -101,11 +101,11 @@ def debian_files(system: System) -> Path:
     return _kept(f"debian-{system.name}", "\n".join([RELEASE_ONLY, *system.packages]), make)
 
 
-def wheels(system: System) -> Path:
-    """What this project's wheel asks for, at the versions of constraints.txt, without the wheel."""
+def wheels(system: System, wheel: Path) -> Path:
+    """What this project's `wheel` asks for, at the versions of constraints.txt, without itself."""
 
     def make(folder: Path) -> None:
-        _pip_install(system, folder, "--constraint", str(PINS), str(project_wheel()))
+        _pip_install(system, folder, "--constraint", str(PINS), str(wheel))
         shutil.rmtree(folder / "edge_asc")
 
     asked = (PROJECT / "setup.cfg").read_text(encoding="utf-8") + PINS.read_text(encoding="utf-8")
@@ -121,11 +121,11 @@ def loose_wheels(system: System, *names: str) -> Path:
     return _kept(f"wheels-{system.name}", "\n".join(names), make)
 
 
-def native_wheels() -> Path:
+def native_wheels(wheel: Path) -> Path:
     """The same versions as `wheels` for this machine and this Python."""
 
     def make(folder: Path) -> None:
-        _pip("--target", str(folder), "--constraint", str(PINS), str(project_wheel()))
+        _pip("--target", str(folder), "--constraint", str(PINS), str(wheel))
         shutil.rmtree(folder / "edge_asc")
 
     asked = (PROJECT / "setup.cfg").read_text(encoding="utf-8") + PINS.read_text(encoding="utf-8")
@@ -145,13 +145,13 @@ def project_wheel() -> Path:
     return wheel
 
 
-def project_files() -> Path:
+def project_files(wheel: Path) -> Path:
     """The wheel, unpacked."""
 
     def make(folder: Path) -> None:
-        shutil.unpack_archive(project_wheel(), folder, "zip")
+        shutil.unpack_archive(wheel, folder, "zip")
 
-    return _kept("project", _source(), make)
+    return _kept("project", wheel.parent.name, make)
 
 
 def plugin() -> Path:

@@ -56,7 +56,7 @@ def estimate_table(counts: Sequence[Counts], python: str) -> str:
     """Estimated milliseconds on every board, with the Python whose version begins so."""
     ways = ("window", "hop", "hop from 48 kHz", "features", "network", "import numpy")
     lines = [
-        f"| **estimated** milliseconds, one core | {' | '.join(REGIONS[way] for way in ways)} |",
+        f"| **estimated** milliseconds, one core | {' | '.join(ways)} |",
         f"|---|{'---:|' * len(ways)}",
     ]
     for board in BOARDS:
