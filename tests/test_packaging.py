@@ -119,7 +119,9 @@ def test_the_makefile_has_every_command_of_the_documents() -> None:
     named = {
         target
         for document in documents
-        for target in re.findall(r"(?:^|`)make ([a-z][a-z0-9-]*)", document.read_text("utf-8"), re.MULTILINE)
+        for target in re.findall(
+            r"(?:^|`)make ([a-z][a-z0-9-]*)", document.read_text("utf-8"), re.MULTILINE
+        )
     }
     assert {"demo", "test"} <= named <= targets
 
