@@ -87,7 +87,7 @@ def log_mel(samples: Samples, config: FeatureConfig, bands: MelBands | None = No
         frames[first : first + BLOCK_FRAMES] = _decibels(bands.process(block))
     kept = frames[:num_frames]
     if num_frames == 0 or kept.min() >= _most_possible(samples[-2 * hop :], config) - config.top_db:
-        return apply_floor(kept, config.top_db)
+        return apply_floor(kept, config.top_db)  # the frame after the last could not lift it
     first = num_frames // BLOCK_FRAMES * BLOCK_FRAMES
     block = _decibels(bands.process(_block_samples(samples, first, hop)))
     one_more = block[num_frames - first]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -198,6 +197,8 @@ def _tell(result: Result, output_format: str) -> None:
 
 def _write(result: Result, out: Path, line: StatusLine) -> bool:
     """Write the result to `out`, or where else there is room; whether it is where it should be."""
+    import tempfile
+
     try:
         result.write(out)
     except OSError as error:

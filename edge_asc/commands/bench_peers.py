@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -140,7 +138,7 @@ def peers(
         comparison.measure()
     result = comparison.result()
     if output_format == "json":
-        click.echo(json.dumps(result.to_dict(), indent=1, allow_nan=False))
+        click.echo(result.to_json())
     else:
         for text in describe_peers(result, missing):
             click.echo(text)
@@ -170,6 +168,8 @@ def _workbench(
     model: Path | None, audio: Path | None, networks: Path | None, seed: int, line: StatusLine
 ) -> Iterator[tuple[Workbench, dict[str, Any]]]:
     """What peers are made of, and what is told of the sound."""
+    from tempfile import TemporaryDirectory
+
     from edge_asc.audio import read_audio
     from edge_asc.benchmarks.bench.peers import RATE_HZ, WINDOW_S
     from edge_asc.benchmarks.bench.peers_workbench import Workbench

@@ -12,23 +12,9 @@ from edge_asc.audio import read_audio
 from edge_asc.errors import AudioError
 from edge_asc.sources import open_source
 from edge_asc.sources.audio_file import AudioFile
+from tests.paced_clock import PacedClock
 
 WavWriter = Callable[..., Path]
-
-
-class FakeClock:
-    """Time that passes only while somebody sleeps or works."""
-
-    def __init__(self) -> None:
-        self.now_s = 100.0
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now_s
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now_s += seconds
 
 
 def no_sleep(seconds: float) -> None:
@@ -51,7 +37,7 @@ def test_the_chunks_are_the_file(
 
 
 def test_a_chunk_comes_when_its_last_sample_was_played(write_wav: WavWriter) -> None:
-    clock = FakeClock()
+    clock = PacedClock()
     path = write_wav(np.zeros(44_100))
     with AudioFile(path, clock=clock, sleep=clock.sleep) as source:
         heard_at_s = [clock.now_s - 100.0 for _ in source]
@@ -59,7 +45,7 @@ def test_a_chunk_comes_when_its_last_sample_was_played(write_wav: WavWriter) -> 
 
 
 def test_time_taken_by_the_listener_is_caught_up(write_wav: WavWriter) -> None:
-    clock = FakeClock()
+    clock = PacedClock()
     path = write_wav(np.zeros(44_100))
     with AudioFile(path, clock=clock, sleep=clock.sleep) as source:
         for number, _ in enumerate(source):
@@ -70,7 +56,7 @@ def test_time_taken_by_the_listener_is_caught_up(write_wav: WavWriter) -> None:
 
 
 def test_after_a_long_wait_it_goes_on_from_where_it_was(write_wav: WavWriter) -> None:
-    clock = FakeClock()
+    clock = PacedClock()
     path = write_wav(np.zeros(44_100))
     with AudioFile(path, clock=clock, sleep=clock.sleep) as source:
         for number, _ in enumerate(source):

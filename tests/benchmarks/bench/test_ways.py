@@ -18,6 +18,7 @@ from edge_asc.context import SceneContext
 from edge_asc.model_file import ModelFile, default_model_path
 from edge_asc.recordings import classify_recording
 from tests.conftest import WavWriter
+from tests.paced_clock import PacedClock
 
 CLASSIFIED = {"decision", "publish", "features", "resample", TOTAL}
 
@@ -119,21 +120,6 @@ def test_slowed_on_purpose(model: ModelFile, clip: Path) -> None:
     """The network, a small part of a window, becomes most of it."""
     laps = Window(Pipeline(model, slowed={"network": 500.0}), clip).run()
     assert laps["network"] > 0.5 * laps[TOTAL]
-
-
-class PacedClock:
-    """Stands still but for sleeping, and for what the network is said to take."""
-
-    def __init__(self) -> None:
-        self.now_s = 0.0
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now_s
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now_s += seconds
 
 
 def test_live_sound_comes_at_its_pace(pipeline: Pipeline, clip: Path) -> None:
