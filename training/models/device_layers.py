@@ -9,7 +9,20 @@ SIGMOID_RANGE = (0.0, 255 / 256)
 TANH_RANGE = (-1.0, 127 / 128)
 """What TFLite's int8 kernels give: steps of 1/256 and of 1/128."""
 
+STATE_RANGE = (-1.0, 1.0)
+"""Steps of 1/127.5; see `range_of_share`."""
+
 _STEPS = 255
+
+
+def range_of_share(low: float, high: float) -> tuple[float, float]:
+    """The range of a value within `low` to `high` times a gate, which has steps of 1/256.
+
+    The steps are wider than the value's by 128/127.5. Were they equal, the product would often lie
+    halfway between two of them, which XNNPACK rounds up on ARM and to the even one on x86: 255 *
+    x / 65536 is never n + 1/2, as long as x, a product of two int8 numbers, is less than 32768.
+    """
+    return low * 128 / 127.5, high * 128 / 127.5
 
 
 def quantization(low: float, high: float) -> tuple[float, int]:

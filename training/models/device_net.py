@@ -31,9 +31,11 @@ from edge_asc.context import TIME_FEATURES
 from edge_asc.training.models.config import BLOCK_CHANNELS, BLOCKS, BlockSpec, NetworkConfig
 from edge_asc.training.models.device_layers import (
     SIGMOID_RANGE,
+    STATE_RANGE,
     TANH_RANGE,
     Layers,
     Taps,
+    range_of_share,
 )
 from edge_asc.training.models.fusion import EARLY_FUSION_SIZE, EMBEDDING_SIZE
 from edge_asc.training.models.mobile_asc_net import GRU_SIZE
@@ -95,7 +97,10 @@ class DeviceGRU(nn.Module):
         self.taps = Taps(
             **dict.fromkeys((*measured, "gates_in", "reset", "candidate_in")),
             **dict.fromkeys(("gates", "share"), SIGMOID_RANGE),
-            **dict.fromkeys(("candidate", "new", "kept", "state"), TANH_RANGE),
+            candidate=TANH_RANGE,
+            new=range_of_share(*TANH_RANGE),
+            kept=range_of_share(*STATE_RANGE),
+            state=STATE_RANGE,
         )
 
     def forward(self, steps: Tensor) -> list[Tensor]:
@@ -131,7 +136,7 @@ class DeviceFusion(nn.Module):
         size, hidden = GRU_SIZE + 2 * EMBEDDING_SIZE, EARLY_FUSION_SIZE
         self.city = nn.Linear(config.num_cities, EMBEDDING_SIZE, bias=False)
         self.time = nn.Linear(TIME_FEATURES, EMBEDDING_SIZE)
-        ranges: dict[str, tuple[float, float] | None] = {"city": TANH_RANGE, "time": TANH_RANGE}
+        ranges: dict[str, tuple[float, float] | None] = {"city": STATE_RANGE, "time": STATE_RANGE}
         self.output_size = size
         if config.fusion == "early":
             self.output_size = hidden
@@ -177,7 +182,7 @@ class DeviceNet(SceneNetwork):
         channels = (1, *BLOCK_CHANNELS)
         # City is one-hot; sine, cosine and the code for an unknown time lie within [-1, 1].
         self.taps = Taps(
-            features=None, city=(0.0, 1.0), time=(-1.0, 1.0), sound=TANH_RANGE, logits=None
+            features=None, city=(0.0, 1.0), time=(-1.0, 1.0), sound=STATE_RANGE, logits=None
         )
         self.blocks = nn.Sequential(
             *(

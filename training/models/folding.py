@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from edge_asc.training.models.config import Form
-from edge_asc.training.models.device_layers import Tap
+from edge_asc.training.models.device_layers import Tap, range_of_share
 from edge_asc.training.models.device_net import BOUND, DeviceBlock, DeviceGRU, DeviceNet
 from edge_asc.training.models.fusion import EarlyFusion, GatedFusion
 from edge_asc.training.models.mobile_asc_net import GRU_SIZE, MobileASCNet, ResidualBlock
@@ -290,18 +290,21 @@ def calibrate(network: DeviceNet, batches: list[Inputs], span: Span) -> None:
 
 
 def _span_any_state(gru: DeviceGRU) -> None:
-    """Give what the state adds to a step the range that no state within [-1, 1] can leave.
+    """Give what the state adds to a step the range that no state can leave.
 
     A few steps on real windows do not show how far a long stream takes it.
     """
-    for layer, taps in (
-        (gru.state_gates, ("state_gates",)),
-        (gru.state_candidate, ("state_candidate", "reset")),  # a gate only makes it smaller
-    ):
-        most = layer.weight.abs().sum(dim=1)
-        middle = torch.zeros_like(most) if layer.bias is None else layer.bias
-        for name in taps:
-            gru.taps[name].set_range(float((middle - most).min()), float((middle + most).max()))
+    candidate = _range_of_any_state(gru.state_candidate)
+    gru.taps["state_gates"].set_range(*_range_of_any_state(gru.state_gates))
+    gru.taps["state_candidate"].set_range(*candidate)
+    gru.taps["reset"].set_range(*range_of_share(*candidate))
+
+
+def _range_of_any_state(layer: nn.Linear) -> tuple[float, float]:
+    """Lowest and highest output of `layer` for states within [-1, 1]."""
+    most = layer.weight.abs().sum(dim=1)
+    middle = torch.zeros_like(most) if layer.bias is None else layer.bias
+    return float((middle - most).min()), float((middle + most).max())
 
 
 def _reach(name: str, values: dict[str, list[Tensor]]) -> float:
