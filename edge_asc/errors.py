@@ -93,7 +93,7 @@ class ProbeError(EdgeAscError):
 
 
 class FirmwareError(EdgeAscError):
-    """A model, tool or board that firmware cannot be made with, or firmware that computes otherwise."""
+    """A model, tool or board that no firmware can be made with, or firmware that errs."""
 
 
 class LinkError(EdgeAscError):
