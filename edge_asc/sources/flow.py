@@ -33,6 +33,8 @@ class Block:
     lost_s: float = 0.0
     """What is known to be lost just before, in seconds, and why."""
     cause: str = ""
+    numbered: bool = False
+    """Its samples came with numbers: `lost_s` is all that was lost, however late it came."""
 
     @property
     def duration_s(self) -> float:
@@ -64,6 +66,8 @@ class FlowMeter:
 
     def process(self, block: Block) -> list[Block]:
         """Take in a block; return those, in order, of which is known what was lost before them."""
+        if block.numbered:
+            return [block]
         if self._began_s is None:
             self._began_s = self._last_s = block.arrived_s - block.duration_s
         self._sound_s += block.duration_s
