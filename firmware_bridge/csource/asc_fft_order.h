@@ -19,11 +19,6 @@ static inline uint32_t asc_next_reversed(uint32_t position) {
     return position | bit;
 }
 
-/* Where the window's factor for a sample stands in its rising half. */
-static inline uint32_t asc_window_index(uint32_t sample) {
-    return sample <= ASC_HOP_SAMPLES ? sample : ASC_WINDOW_SAMPLES - sample;
-}
-
 /* Where the sine for a place in asc_cosine stands there: a quarter turn before, cosine being even. */
 static inline uint32_t asc_sine_index(uint32_t cosine) {
     const uint32_t quarter = ASC_FFT_SIZE / 4;

@@ -66,25 +66,37 @@ static int32_t loudest_sample(const int16_t *samples) {
     return num_bits((uint32_t)bits);
 }
 
-static int32_t windowed(const int16_t *samples, uint32_t sample, int32_t shift) {
-    const int64_t product = (int64_t)samples[sample] * asc_window[asc_window_index(sample)];
+/* A product of a sample and the window, without its last `shift` bits. */
+static int32_t windowed(int16_t sample, int32_t factor, int32_t shift) {
+    const int64_t product = (int64_t)sample * factor;
     return (int32_t)((product + ((INT64_C(1) << shift) >> 1)) >> shift);
+}
+
+static uint32_t store(int32_t *parts, int32_t real, int32_t imaginary) {
+    parts[0] = real;
+    parts[1] = imaginary;
+    return magnitude_bits(real) | magnitude_bits(imaginary);
 }
 
 /* Windowed samples, two to a complex number, in bit-reversed order; returns how many bits the
  * largest has. */
 static int32_t load(const int16_t *samples, int32_t *parts, int32_t shift) {
-    uint32_t position = 0, bits = 0;
-    for (uint32_t sample = 0; sample < ASC_WINDOW_SAMPLES; sample += 2) {
-        int32_t *number = parts + 2 * position;
-        number[0] = windowed(samples, sample, shift);
-        number[1] = windowed(samples, sample + 1, shift);
-        bits |= magnitude_bits(number[0]) | magnitude_bits(number[1]);
+    uint32_t position = 0, sample = 0, bits = 0;
+    for (; sample < ASC_HOP_SAMPLES; sample += 2) {
+        const int32_t real = windowed(samples[sample], asc_window[sample], shift);
+        const int32_t imaginary = windowed(samples[sample + 1], asc_window[sample + 1], shift);
+        bits |= store(parts + 2 * position, real, imaginary);
+        position = asc_next_reversed(position);
+    }
+    for (; sample < ASC_WINDOW_SAMPLES; sample += 2) {
+        const int32_t *factor = asc_window + (ASC_WINDOW_SAMPLES - sample - 1);
+        const int32_t real = windowed(samples[sample], factor[1], shift);
+        const int32_t imaginary = windowed(samples[sample + 1], factor[0], shift);
+        bits |= store(parts + 2 * position, real, imaginary);
         position = asc_next_reversed(position);
     }
     while (position != 0) {
-        parts[2 * position] = 0;
-        parts[2 * position + 1] = 0;
+        (void)store(parts + 2 * position, 0, 0);
         position = asc_next_reversed(position);
     }
     return num_bits(bits);
@@ -132,12 +144,6 @@ static uint32_t first_pass_of_two(int32_t *parts) {
         bits |= magnitude_bits(number[2]) | magnitude_bits(number[3]);
     }
     return bits;
-}
-
-static uint32_t store(int32_t *parts, int32_t real, int32_t imaginary) {
-    parts[0] = real;
-    parts[1] = imaginary;
-    return magnitude_bits(real) | magnitude_bits(imaginary);
 }
 
 /* One butterfly of four numbers, `second` to `fourth` turned already. */

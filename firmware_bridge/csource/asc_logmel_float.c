@@ -18,7 +18,7 @@ typedef struct {
     float imaginary;
 } complex_t;
 
-/* Number `index` turned back by the angle at `place` in asc_cosine. */
+/* A complex number turned back by the angle of the cosine. */
 static complex_t turned(const float *number, float cosine, float sine) {
     complex_t result;
     result.real = number[0] * cosine + number[1] * sine;
@@ -28,11 +28,17 @@ static complex_t turned(const float *number, float cosine, float sine) {
 
 /* Windowed samples, two to a complex number, in bit-reversed order. */
 static void load(const int16_t *samples, float *parts) {
-    uint32_t position = 0;
-    for (uint32_t sample = 0; sample < ASC_WINDOW_SAMPLES; sample += 2) {
+    uint32_t position = 0, sample = 0;
+    for (; sample < ASC_HOP_SAMPLES; sample += 2) {
         float *number = parts + 2 * position;
-        number[0] = (float)samples[sample] * asc_window[asc_window_index(sample)];
-        number[1] = (float)samples[sample + 1] * asc_window[asc_window_index(sample + 1)];
+        number[0] = (float)samples[sample] * asc_window[sample];
+        number[1] = (float)samples[sample + 1] * asc_window[sample + 1];
+        position = asc_next_reversed(position);
+    }
+    for (; sample < ASC_WINDOW_SAMPLES; sample += 2) {
+        float *number = parts + 2 * position;
+        number[0] = (float)samples[sample] * asc_window[ASC_WINDOW_SAMPLES - sample];
+        number[1] = (float)samples[sample + 1] * asc_window[ASC_WINDOW_SAMPLES - sample - 1];
         position = asc_next_reversed(position);
     }
     while (position != 0) {
@@ -92,7 +98,6 @@ static void pass_of_four(float *parts, uint32_t points) {
         const float cosine1 = asc_cosine[at1], sine1 = asc_cosine[asc_sine_index(at1)];
         const float cosine2 = asc_cosine[at2], sine2 = asc_cosine[asc_sine_index(at2)];
         const float cosine3 = asc_cosine[at3];
-        /* Three quarters of a turn at most, and beyond half a turn sines are negative. */
         const float sine3 = asc_cosine[asc_sine_index(at3)];
         for (float *group = parts + 2 * point; group < parts + ASC_FFT_SIZE; group += 4 * stride) {
             const complex_t third = turned(group + stride, cosine2, sine2);
@@ -174,18 +179,30 @@ static float decibels(float value) {
     return (float)exponent * 3.01029996f + series * 8.68588964f;
 }
 
+/* Two sums side by side, so that none waits for the other. */
+static float weighted_sum(const float *parts, const asc_band_t *band) {
+    const float *magnitude = parts + 2 * (uint32_t)band->first_bin;
+    const float *weight = asc_mel_weights + band->first_weight;
+    const float *const end = weight + band->num_bins;
+    float sum = 0.0f, other_sum = 0.0f;
+    for (; end - weight >= 4; weight += 4, magnitude += 8) {
+        sum += magnitude[0] * weight[0];
+        other_sum += magnitude[2] * weight[1];
+        sum += magnitude[4] * weight[2];
+        other_sum += magnitude[6] * weight[3];
+    }
+    for (; weight < end; weight++, magnitude += 2) {
+        sum += *magnitude * *weight;
+    }
+    return sum + other_sum;
+}
+
 void asc_logmel_frame(const int16_t *samples, asc_spectrum_t *spectrum, asc_level_t *levels) {
     load(samples, spectrum->parts);
     transform(spectrum->parts);
     magnitudes(spectrum->parts);
     for (uint32_t band = 0; band < ASC_NUM_MELS; band++) {
-        const float *magnitude = spectrum->parts + 2 * (uint32_t)asc_bands[band].first_bin;
-        const float *weight = asc_mel_weights + asc_bands[band].first_weight;
-        const float *end = weight + asc_bands[band].num_bins;
-        float sum = 0.0f;
-        for (; weight < end; weight++, magnitude += 2) {
-            sum += *magnitude * *weight;
-        }
+        const float sum = weighted_sum(spectrum->parts, &asc_bands[band]);
         levels[band] = decibels(sum > LOWEST_BAND ? sum : LOWEST_BAND);
     }
 }

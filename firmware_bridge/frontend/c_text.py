@@ -21,7 +21,7 @@ def unsigned(values: npt.NDArray[np.int64]) -> list[str]:
     return [f"{value}u" for value in values.tolist()]
 
 
-def floats(values: npt.NDArray[np.floating]) -> list[str]:
+def floats(values: npt.NDArray[np.float32] | npt.NDArray[np.float64]) -> list[str]:
     """C99 constants that a compiler reads back as the same bits of single precision."""
     return [number(value) for value in values.astype(np.float32).tolist()]
 
@@ -44,7 +44,7 @@ def array(declaration: str, constants: Iterable[str]) -> str:
     return "\n".join([f"const {declaration} = {{", *lines, "};"])
 
 
-def pairs(values: npt.NDArray[np.integer]) -> list[str]:
+def pairs(values: npt.NDArray[np.int8]) -> list[str]:
     """Constants of an array of shape (n, 2)."""
     return [f"{{{first}, {second}}}" for first, second in values.tolist()]
 

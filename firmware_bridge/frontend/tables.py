@@ -14,6 +14,7 @@ from edge_asc.manifest import Manifest
 from edge_asc.mel_bands import hann, mel_matrix
 
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 LEVEL_BITS = 20
@@ -71,7 +72,7 @@ def mel_bands_of(config: FeatureConfig) -> Bands:
     return Bands(first_bin, num_bins, first_weight, np.concatenate(weights), matrix.max(axis=1))
 
 
-def rising_window(config: FeatureConfig) -> npt.NDArray[np.float64]:
+def rising_window(config: FeatureConfig) -> Doubles:
     """The first half of the window and its top, shape (hop_samples + 1,)."""
     return hann(config.window_samples)[: config.hop_samples + 1]
 
@@ -81,9 +82,9 @@ def fixed_window(config: FeatureConfig) -> Integers:
     return np.minimum(_rounded(rising_window(config) * _UNIT_31), _HIGHEST_31)
 
 
-def cosine(config: FeatureConfig) -> npt.NDArray[np.float64]:
+def cosine(config: FeatureConfig) -> Doubles:
     """Three quarters of a turn, shape (3 * fft_size / 4,)."""
-    turn = np.cos(2.0 * np.pi * np.arange(config.fft_size) / config.fft_size)
+    turn: Doubles = np.cos(2.0 * np.pi * np.arange(config.fft_size) / config.fft_size)
     quarter = config.fft_size // 4
     turn[[quarter, 3 * quarter]] = 0.0
     return turn[: 3 * quarter]
@@ -145,5 +146,5 @@ def exponential_table(logits: TensorSpec, temperature: float) -> Integers:
     return _rounded(np.exp(exponent) * 2.0**_EXPONENTIAL_BITS)
 
 
-def _rounded(values: npt.NDArray[np.float64]) -> Integers:
+def _rounded(values: Doubles) -> Integers:
     return np.rint(values).astype(np.int64)
