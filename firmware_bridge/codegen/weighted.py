@@ -1,0 +1,196 @@
+"""Convolutions and fully connected layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_asc.firmware_bridge.codegen.calls import Call, Operand, Program
+from edge_asc.firmware_bridge.codegen.constants import Constants, int64
+from edge_asc.firmware_bridge.codegen.oracle import Arithmetic
+from edge_asc.firmware_bridge.codegen.rounding import (
+    MOST_SUM,
+    Line,
+    double_rises,
+    fit_line,
+    quantized_multiplier,
+)
+from edge_asc.firmware_bridge.codegen.source import Source
+from edge_asc.firmware_bridge.codegen.windows import Window, window_of
+
+_INT8_RANGE = 255
+
+
+class WeightedLayers:
+    """Turns operators with weights into calls; the input's zero point goes into the bias.
+
+    That is exact where a window leaves the image, too: what is outside has the zero point's value
+    there, and so counts for nothing.
+    """
+
+    def __init__(
+        self, source: Source, program: Program, constants: Constants, arithmetic: Arithmetic
+    ) -> None:
+        self._source = source
+        self._program = program
+        self._constants = constants
+        self._arithmetic = arithmetic
+
+    def convolution(self, operator: Any) -> None:  # noqa: ANN401 - the schema's class has no types
+        x, w, y = (int(index) for index in (*operator.inputs[:2], operator.outputs[0]))
+        weights = self._source.weights(w)
+        out_channels, height, width, channels = weights.shape
+        window = window_of(self._source, self._program, operator, (height, width))
+        if window.channels != channels:
+            raise self._source.refused(y, "is a convolution in groups, which has no kernel")
+        flat = weights.reshape(out_channels, -1)
+        pixels = window.out_height * window.out_width
+        layer = self._layer(operator, flat, pixels, axis=0)
+        macs = pixels * flat.size
+        if window.is_pointwise:
+            self._emit("asc_dense", (layer,), Operand(window.image), y, macs)
+        else:
+            names = (self._window(window, x, y), layer)
+            scratch = f"ASC_CONVOLUTION_SCRATCH({height}, {width}, {channels})"
+            read = Operand(window.image)
+            self._emit("asc_convolution", names, read, y, macs, 2 * flat.shape[1], scratch)
+
+    def depthwise(self, operator: Any) -> None:  # noqa: ANN401
+        w, y = int(operator.inputs[1]), int(operator.outputs[0])
+        weights = self._source.weights(w)
+        _, height, width, channels = weights.shape
+        window = window_of(self._source, self._program, operator, (height, width))
+        if operator.builtinOptions.depthMultiplier != 1 or window.channels != channels:
+            raise self._source.refused(
+                y, "is a depthwise convolution with a multiplier; supported is multiplier 1"
+            )
+        flat = np.ascontiguousarray(weights.reshape(-1, channels).T)
+        pixels = window.out_height * window.out_width
+        layer = self._layer(operator, flat, pixels, axis=3, order=weights)
+        scratch = f"ASC_DEPTHWISE_SCRATCH({height}, {width}, {channels})"
+        names = (self._window(window, int(operator.inputs[0]), y), layer)
+        macs = pixels * flat.size
+        self._emit("asc_depthwise", names, Operand(window.image), y, macs, flat.size, scratch)
+
+    def fully_connected(self, operator: Any) -> None:  # noqa: ANN401
+        x, w, y = (int(index) for index in (*operator.inputs[:2], operator.outputs[0]))
+        options = operator.builtinOptions
+        if options.weightsFormat != 0 or options.asymmetricQuantizeInputs:
+            raise self._source.refused(y, "has shuffled weights or a hybrid input")
+        weights = self._source.weights(w)
+        rows = self._source.size(x) // weights.shape[1]
+        layer = self._layer(operator, weights, rows, axis=0, connected=True)
+        self._emit("asc_dense", (layer,), Operand(x), y, rows * weights.size)
+
+    def _emit(
+        self,
+        kernel: str,
+        names: tuple[str, ...],
+        read: Operand,
+        output: int,
+        macs: int,
+        scratch_bytes: int = 0,
+        scratch: str = "",
+    ) -> None:
+        if scratch:
+            self._constants.check(f"{scratch} == {scratch_bytes}")
+        arguments = tuple(f"&{name}" for name in names)
+        label = self._source.graph.name(output)
+        call = Call(kernel, arguments, (read,), Operand(output), label, scratch_bytes, macs)
+        self._program.calls.append(call)
+
+    def _layer(
+        self,
+        operator: Any,  # noqa: ANN401
+        flat: npt.NDArray[np.int8],
+        rows: int,
+        *,
+        axis: int,
+        order: npt.NDArray[np.int8] | None = None,
+        connected: bool = False,
+    ) -> str:
+        """The name of an `asc_dense_t`; `flat` has shape (out_channels, depth)."""
+        source = self._source
+        x, w, y = (int(index) for index in (*operator.inputs[:2], operator.outputs[0]))
+        label = source.graph.name(y)
+        out_channels, depth = flat.shape
+        bias = source.bias(operator, out_channels)
+        wide = flat.astype(np.int64)
+        bounds = np.abs(wide).sum(axis=1) * _INT8_RANGE + np.abs(bias)
+        if bounds.max() > MOST_SUM:
+            raise source.refused(y, "sums so much that 32 bits do not hold it")
+        folded = bias - source.zero(x) * wide.sum(axis=1)
+        scales = source.weight_scales(w, axis, out_channels)
+        fields = [
+            ("weights", self._constants.array("int8_t", flat if order is None else order, label)),
+            ("bias", self._constants.array("int32_t", folded, label)),
+            ("rows", rows),
+            ("depth", depth),
+            ("out_channels", out_channels),
+            *self._scaling(operator, scales, bounds, connected=connected),
+        ]
+        return self._constants.structure("asc_dense_t", fields, label)
+
+    def _scaling(
+        self,
+        operator: Any,  # noqa: ANN401
+        scales: npt.NDArray[np.float32],
+        bounds: npt.NDArray[np.int64],
+        *,
+        connected: bool,
+    ) -> list[tuple[str, object]]:
+        """The fields of `asc_scaling_t`."""
+        source = self._source
+        x, y = int(operator.inputs[0]), int(operator.outputs[0])
+        lowest, highest = source.activation_range(operator)
+        factors = _factors(
+            source.scale(x),
+            scales,
+            source.scale(y),
+            single=connected and self._arithmetic == "tflm" and len(scales) == 1,
+        )
+        multipliers, shifts, lines, zero = "NULL", "NULL", "NULL", source.zero(y)
+        label = source.graph.name(y)
+        if connected and self._arithmetic == "litert":
+            limits = [int(bounds.max())] if len(factors) == 1 else [int(b) for b in bounds]
+            fitted = [
+                fit_line(double_rises(factor, zero, lowest, highest), factor, limit)
+                for factor, limit in zip(factors, limits, strict=True)
+            ]
+            lines = self._constants.structures("asc_line_t", map(line_entry, fitted), label)
+            zero = 0  # it is in the lines
+        else:
+            pairs = np.array([quantized_multiplier(factor) for factor in factors])
+            multipliers = self._constants.array("int32_t", pairs[:, 0], label)
+            shifts = self._constants.array("int8_t", pairs[:, 1], label)
+        return [
+            ("scaling.multipliers", multipliers),
+            ("scaling.shifts", shifts),
+            ("scaling.lines", lines),
+            ("scaling.per_channel", int(len(factors) > 1)),
+            ("scaling.zero", zero),
+            ("scaling.lowest", lowest),
+            ("scaling.highest", highest),
+        ]
+
+    def _window(self, window: Window, x: int, y: int) -> str:
+        label = self._source.graph.name(y)
+        return window.constant(self._constants, self._source.zero(x), label)
+
+
+def line_entry(line: Line) -> list[object]:
+    """The fields of `asc_line_t`."""
+    wide = [int64(value) for value in (line.slope, line.below, line.above)]
+    return [*wide, line.pivot, line.limit, line.shift]
+
+
+def _factors(
+    x_scale: float, w_scales: npt.NDArray[np.float32], y_scale: float, *, single: bool
+) -> list[float]:
+    """What a sum's one is worth in the output; `single`: the product is a float32, as in TFLM."""
+    products = [float(scale) * x_scale for scale in w_scales]
+    if single:
+        products = [float(np.float32(product)) for product in products]
+    return [product / y_scale for product in products]
