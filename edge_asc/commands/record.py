@@ -175,8 +175,8 @@ def _check_source(ctx: click.Context, options: dict[str, Any]) -> None:
         check_serial(ctx, source)
     elif source not in ("mic", "-") and not source.startswith(COMMAND_PREFIX):
         raise click.BadParameter(
-            f"must be mic, -, exec:COMMAND or serial:PORT, got {source!r}; a recording that is there"
-            " already needs no copy, only a line in the table (docs/data.md)",
+            f"must be mic, -, exec:COMMAND or serial:PORT, got {source!r}; a recording that is"
+            " there already needs no copy, only a line in the table (docs/data.md)",
             ctx,
             param_hint="--source",
         )
