@@ -58,7 +58,7 @@ def vectors(rng: np.random.Generator) -> Vectors:
     nothing = np.zeros(8, np.int8)
     sound_logits = np.stack([logits_of(cells, nothing[:3], nothing) for cells in heard])
     for answers in (logits, sound_logits):
-        assert len(np.unique(answers)) > 10, "the answers must differ, or they prove nothing"
+        assert len(np.unique(answers)) > 6, "the answers must differ, or they prove nothing"
     return Vectors(features, city, time, logits, samples.reshape(4, -1), sound_logits)
 
 

@@ -1,7 +1,6 @@
 """The start-up code, the port and the UART on every board, and programs that go wrong."""
 
 import os
-import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,21 +77,23 @@ def test_the_uart_on_a_terminal(board, tmp_path):
                 line = f"line {number} of the host\n".encode()
                 port.write(line)
                 assert port.readline() == line.upper()
-            port.write(b"end\n")
-            assert port.readline() == b"END\n"
+            port.write(b".")
         assert emulation.wait(LIMIT_S).exit_code == 0
 
 
 @every_board
 def test_the_uart_on_a_socket_while_instructions_are_counted(board, tmp_path):
+    """The socket stays open to the end: QEMU forgets what it has not read when it is closed."""
     elf, path = build(board, "echoes", tmp_path), tmp_path / "uart"
-    with qemu.emulated(board, elf, tmp_path, uart=path, counted=True) as emulation:
-        with emulation.connect() as line, line.makefile("rwb") as file:
-            assert isinstance(line, socket.socket)
-            for text in (b"abc\n", b"end\n"):
-                file.write(text)
-                file.flush()
-                assert file.readline() == text.upper()
+    with (
+        qemu.emulated(board, elf, tmp_path, uart=path, counted=True) as emulation,
+        emulation.connect() as line,
+        line.makefile("rwb", buffering=0) as file,
+    ):
+        for text in (b"abc\n", b"the end\n"):
+            file.write(text)
+            assert file.readline() == text.upper()
+        file.write(b".")
         assert emulation.wait(LIMIT_S).exit_code == 0
 
 
