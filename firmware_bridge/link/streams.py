@@ -65,10 +65,12 @@ class Pcm:
 class Adpcm:
     """Sound, 4 bits a sample; each frame can be decoded without those before it."""
 
-    layout: ClassVar = struct.Struct("<hB")
+    layout: ClassVar = struct.Struct("<hBB")
     flow: Flow
     predictor: int
     index: int
+    odd: bool
+    """The last half of a byte holds nothing."""
     data: bytes
 
     @property
@@ -77,18 +79,20 @@ class Adpcm:
 
     @property
     def samples(self) -> adpcm.Pcm:
-        return adpcm.decode(self.predictor, self.index, self.data)
+        samples = adpcm.decode(self.predictor, self.index, self.data)
+        return samples[:-1] if self.odd else samples
 
     def pack(self) -> bytes:
-        return self.flow.pack() + self.layout.pack(self.predictor, self.index) + self.data
+        state = self.layout.pack(self.predictor, self.index, self.odd)
+        return self.flow.pack() + state + self.data
 
     @classmethod
     def unpack(cls, payload: bytes) -> Adpcm:
         flow, data = _split_flow(payload)
-        predictor, index = cls.layout.unpack_from(data)
+        predictor, index, odd = cls.layout.unpack_from(data)
         if index >= adpcm.NUM_STEPS:
             raise ValueError(f"its step index is {index}, at most {adpcm.NUM_STEPS - 1} is allowed")
-        return cls(flow, predictor, index, data[cls.layout.size :])
+        return cls(flow, predictor, index, bool(odd), data[cls.layout.size :])
 
 
 @dataclass(frozen=True, slots=True)

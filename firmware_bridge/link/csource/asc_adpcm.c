@@ -51,10 +51,13 @@ void asc_adpcm_encode(asc_adpcm_t *state, const int16_t *samples, size_t count, 
 {
     size_t i;
 
-    for (i = 0; i + 1 < count; i += 2) {
-        uint8_t low = encode_sample(state, samples[i]);
-        uint8_t high = encode_sample(state, samples[i + 1]);
+    for (i = 0; i < count; i++) {
+        uint8_t code = encode_sample(state, samples[i]);
 
-        bytes[i / 2] = (uint8_t)(low | (uint8_t)(high << 4));
+        if (i % 2 == 0) {
+            bytes[i / 2] = code;
+        } else {
+            bytes[i / 2] = (uint8_t)(bytes[i / 2] | (code << 4));
+        }
     }
 }

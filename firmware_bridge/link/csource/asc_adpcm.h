@@ -19,7 +19,7 @@ typedef struct {
 
 void asc_adpcm_init(asc_adpcm_t *state);
 
-/* Encodes `count` samples, an even number, into count / 2 bytes. */
+/* Encodes `count` samples into (count + 1) / 2 bytes; after an odd number half a byte is 0. */
 void asc_adpcm_encode(asc_adpcm_t *state, const int16_t *samples, size_t count, uint8_t *bytes);
 
 #ifdef __cplusplus

@@ -256,19 +256,19 @@ int asc_link_send_adpcm(asc_link_t *link, asc_adpcm_t *state, const int16_t *sam
     uint8_t bytes[32];
     size_t done;
 
-    count -= count % 2u;
     if (!asc_link_wants(link, ASC_LINK_CAN_ADPCM) ||
-        !begin_flow(link, &link->sound, ASC_LINK_ADPCM, (uint32_t)count, 3u + count / 2u)) {
+        !begin_flow(link, &link->sound, ASC_LINK_ADPCM, (uint32_t)count, 4u + (count + 1u) / 2u)) {
         return 0;
     }
     asc_set16(bytes, (uint16_t)state->predictor);
     bytes[2] = state->index;
-    asc_frame_put(&link->writer, bytes, 3);
+    bytes[3] = (uint8_t)(count % 2u);
+    asc_frame_put(&link->writer, bytes, 4);
     for (done = 0; done < count;) {
         size_t part = count - done < 64u ? count - done : 64u;
 
         asc_adpcm_encode(state, samples + done, part, bytes);
-        asc_frame_put(&link->writer, bytes, part / 2u);
+        asc_frame_put(&link->writer, bytes, (part + 1u) / 2u);
         done += part;
     }
     asc_frame_end(&link->writer);

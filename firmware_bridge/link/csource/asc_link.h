@@ -145,7 +145,7 @@ int asc_link_wants(const asc_link_t *link, uint16_t kind);
 
 /* Each sends one frame. 1: sent. 0: not asked for, or no room, and then counted as dropped. */
 int asc_link_send_pcm(asc_link_t *link, const int16_t *samples, size_t count);
-/* `count` must be even; `state` goes on from frame to frame. */
+/* `state` goes on from frame to frame. */
 int asc_link_send_adpcm(asc_link_t *link, asc_adpcm_t *state, const int16_t *samples, size_t count);
 /* `count` frames of `bands` values, one frame after the other. */
 int asc_link_send_features(asc_link_t *link, const int8_t *values, size_t count, uint8_t bands);

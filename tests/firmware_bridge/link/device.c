@@ -126,7 +126,7 @@ int main(int argc, char **argv)
             asc_link_send_pcm(&link, samples, count);
         }
         if (asc_link_wants(&link, ASC_LINK_CAN_ADPCM) &&
-            (count = read_samples(file, samples) & ~(size_t)1) > 0) {
+            (count = read_samples(file, samples)) > 0) {
             asc_link_send_adpcm(&link, &adpcm, samples, count);
         }
         if (asc_link_wants(&link, ASC_LINK_CAN_ESTIMATES) && number < 5) {

@@ -82,7 +82,7 @@ static void encode_adpcm(int predictor, unsigned index, size_t count)
 {
     asc_adpcm_t state;
     static int16_t samples[MOST_BYTES / 2];
-    static uint8_t codes[MOST_BYTES / 4];
+    static uint8_t codes[MOST_BYTES / 4 + 1];
     size_t i;
 
     for (i = 0; i < count / 2; i++) {
@@ -92,7 +92,7 @@ static void encode_adpcm(int predictor, unsigned index, size_t count)
     state.predictor = (int16_t)predictor;
     state.index = (uint8_t)index;
     asc_adpcm_encode(&state, samples, count / 2, codes);
-    print_bytes(codes, count / 4);
+    print_bytes(codes, (count / 2 + 1) / 2);
     printf(" %d %u", state.predictor, state.index);
 }
 

@@ -67,11 +67,13 @@ def messages() -> list[tuple[str, int, int, bytes]]:
         ("PCM", 0x10, 0x1234, flow(882, 441, 0xBEEF) + struct.pack("<5h", 0, 1, -1, 32767, -32768)),
         ("PCM, 441 samples of silence", 0x10, 7, flow(0, 0, 0) + bytes(882)),
         ("PCM, 441 samples of noise", 0x10, 8, flow(441, 0, 1) + noise.randbytes(882)),
-        ("ADPCM", 0x11, 9, flow(0, 0, 1) + struct.pack("<hB", -1234, 40) + bytes(range(40))),
-        ("features, 2 frames of 3 bands", 0x12, 10, flow(50, 0, 1) + bytes([3]) + b"\x80\0\x7f\1\2\3"),
+        ("ADPCM", 0x11, 9, flow(0, 0, 1) + struct.pack("<hBB", -1234, 40, 1) + bytes(range(40))),
+        ("features, 2 frames of 3 bands", 0x12, 10,
+         flow(50, 0, 1) + bytes([3]) + b"\x80\0\x7f\1\2\3"),
         ("estimate: logits", 0x13, 11,
          struct.pack("<HQBB3h", 1, 10_000_000, 1, 3, -512, 0, 700)),
-        ("estimate: probabilities", 0x13, 12, struct.pack("<HQBB2h", 1, 11_000_000, 2, 2, 8192, 24575)),
+        ("estimate: probabilities", 0x13, 12,
+         struct.pack("<HQBB2h", 1, 11_000_000, 2, 2, 8192, 24575)),
         ("log line", 0x14, 13, struct.pack("<HB", 1, 2) + "über 80 °C".encode()),
     ]  # fmt: skip
 
