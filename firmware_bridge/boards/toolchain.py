@@ -96,6 +96,7 @@ def build(
     own = [CSOURCE / name for name in ("startup.c", "port_board.c")]
     values = [
         *defines,
+        f"ASC_BOARD_CLOCK_HZ={board.clock_hz}u",
         f"ASC_BOARD_UART={board.uart:#x}u",
         f"ASC_BOARD_UART_RECEIVE_INTERRUPT={board.uart_receive_interrupt}u",
         *_kernel_defines(board, kernels),

@@ -204,7 +204,7 @@ static void measure_samples(void) {
 
 int main(void) {
     report_file = open_output("report.txt");
-    asc_port_start_clock();
+    asc_port_start_clock(0);
     report("cells", ASC_NUM_CELLS);
     report("memory_bytes", sizeof listener);
     measure_clock();

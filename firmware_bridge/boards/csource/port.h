@@ -21,9 +21,11 @@ void asc_port_exit(int code);
 /* Prints `why` and ends the program with `code`. */
 void asc_port_fail(const char *why, int code);
 
-/* Ticks of the processor's clock since asc_port_start_clock(); 0 where none can be counted. */
-void asc_port_start_clock(void);
+/* The processor's clock. `wake_us`: it interrupts so often, which ends a sleep; 0: as rarely as it can. */
+void asc_port_start_clock(uint32_t wake_us);
+/* Ticks since then; 0 where none can be counted. */
 uint64_t asc_port_ticks(void);
+uint64_t asc_port_now_us(void);
 /* Takes exactly 2 * `rounds` instructions, and a handful around them: shows what a tick is. */
 void asc_port_known_loop(uint32_t rounds);
 

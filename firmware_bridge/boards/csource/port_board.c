@@ -17,12 +17,16 @@ enum {
     WRITE_BINARY = 5 /* "wb" */
 };
 
+#define COUNTER_TOP 0xFFFFFFu /* SysTick has 24 bits */
+
 static const uint32_t PAINT = 0xA5C3A5C3u;
-static const uint32_t COUNTER_TOP = 0xFFFFFFu; /* SysTick has 24 bits */
 
 extern uint32_t asc_stack_bottom[], asc_stack_top[]; /* of the linker script */
 
+enum { TICKS_PER_US = ASC_BOARD_CLOCK_HZ / 1000000 };
+
 static volatile uint32_t wraps;
+static uint32_t top = COUNTER_TOP;
 
 /* Arm semihosting: the operation in r0, the address of its arguments in r1, the answer in r0. */
 static int32_t call_host(int32_t operation, const void *arguments) {
@@ -88,10 +92,11 @@ void asc_port_fail(const char *why, int code) {
 
 void asc_systick_handler(void) { wraps++; }
 
-void asc_port_start_clock(void) {
+void asc_port_start_clock(uint32_t wake_us) {
+    top = wake_us == 0 ? COUNTER_TOP : wake_us * TICKS_PER_US - 1u;
     SYSTICK_CONTROL = 0;
     wraps = 0;
-    SYSTICK_RELOAD = COUNTER_TOP;
+    SYSTICK_RELOAD = top;
     SYSTICK_VALUE = 0;
     SYSTICK_CONTROL = SYSTICK_ENABLE | SYSTICK_INTERRUPT | SYSTICK_PROCESSOR_CLOCK;
     while (SYSTICK_VALUE == 0) { /* the first tick loads it */
@@ -107,8 +112,10 @@ uint64_t asc_port_ticks(void) {
         rounds++;
     }
     __asm volatile("cpsie i" ::: "memory");
-    return (uint64_t)rounds * ((uint64_t)COUNTER_TOP + 1u) + (COUNTER_TOP - value);
+    return (uint64_t)rounds * ((uint64_t)top + 1u) + (top - value);
 }
+
+uint64_t asc_port_now_us(void) { return asc_port_ticks() / TICKS_PER_US; }
 
 void asc_port_known_loop(uint32_t rounds) {
     __asm volatile("1: subs %0, %0, #1\n bne 1b" : "+r"(rounds)::"cc");

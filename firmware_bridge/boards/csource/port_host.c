@@ -45,9 +45,11 @@ void asc_port_fail(const char *why, int code) {
     asc_port_exit(code);
 }
 
-void asc_port_start_clock(void) {}
+void asc_port_start_clock(uint32_t wake_us) { (void)wake_us; }
 
 uint64_t asc_port_ticks(void) { return 0; }
+
+uint64_t asc_port_now_us(void) { return 0; }
 
 void asc_port_known_loop(uint32_t rounds) { (void)rounds; }
 

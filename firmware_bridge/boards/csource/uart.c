@@ -63,18 +63,14 @@ int asc_uart_read(void) {
     return byte;
 }
 
-int asc_uart_wait(void) {
+void asc_uart_doze(void) {
     /* An interrupt between the test and wfi would be slept through, were it not held back; one that is held back still
        wakes wfi. */
-    for (;;) {
-        __asm volatile("cpsid i" ::: "memory");
-        if (written != taken) {
-            break;
-        }
-        __asm volatile("wfi\n cpsie i\n isb" ::: "memory");
+    __asm volatile("cpsid i" ::: "memory");
+    if (written == taken) {
+        __asm volatile("wfi");
     }
-    __asm volatile("cpsie i" ::: "memory");
-    return asc_uart_read();
+    __asm volatile("cpsie i\n isb" ::: "memory");
 }
 
 uint32_t asc_uart_lost(void) { return lost; }

@@ -9,8 +9,8 @@ void asc_uart_start(void);
 void asc_uart_write(const uint8_t *bytes, size_t count);
 /* The next byte that came, or -1. */
 int asc_uart_read(void);
-/* The same, asleep until there is one. */
-int asc_uart_wait(void);
+/* Sleeps until an interrupt, unless a byte waits. */
+void asc_uart_doze(void);
 /* Bytes that came while the ring was full. */
 uint32_t asc_uart_lost(void);
 

@@ -30,7 +30,7 @@ __attribute__((noinline)) static int use_stack(void) {
 }
 
 int main(void) {
-    asc_port_start_clock();
+    asc_port_start_clock(0);
     loop(SHORT_ROUNDS);
     loop(LONG_ROUNDS);
     asc_port_paint_stack();

@@ -8,7 +8,12 @@ int main(void) {
     uint32_t size = 0;
     asc_uart_start();
     for (;;) {
-        const uint8_t byte = (uint8_t)asc_uart_wait();
+        const int next = asc_uart_read();
+        if (next < 0) {
+            asc_uart_doze();
+            continue;
+        }
+        const uint8_t byte = (uint8_t)next;
         if (byte == '.' && size == 0) {
             return (int)asc_uart_lost();
         }
