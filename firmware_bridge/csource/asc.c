@@ -141,7 +141,7 @@ void asc_result(const asc_t *self, asc_result_t *result) {
     }
     for (uint32_t scene = 0; scene < ASC_NUM_SCENES; scene++) {
         const uint64_t share = asc_exponential[self->logits[best] - self->logits[scene]];
-        result->probabilities[scene] = (uint16_t)((share * 32768 + sum / 2) / sum);
+        result->probabilities[scene] = (int16_t)((share * ASC_PROBABILITY_ONE + sum / 2) / sum);
         result->logits[scene] = self->logits[scene];
     }
     result->number = self->num_results;

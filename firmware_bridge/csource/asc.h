@@ -27,6 +27,7 @@
 /* For city and minute_of_day of asc_set_context. */
 #define ASC_UNKNOWN (-1)
 
+#define ASC_PROBABILITY_ONE 32767
 #define ASC_MEMORY_BYTES (sizeof(asc_t))
 /* Sound between two results. */
 #define ASC_RESULT_SAMPLES (ASC_CELL_FRAMES * ASC_HOP_SAMPLES)
@@ -53,11 +54,11 @@ typedef struct asc {
 } asc_t;
 
 typedef struct {
-    uint32_t number;                          /* 1 for the first result after asc_init */
-    uint16_t probabilities[ASC_NUM_SCENES];   /* over 32768, calibrated */
-    int8_t logits[ASC_NUM_SCENES];            /* (logit - ASC_LOGITS_ZERO_POINT) * ASC_LOGITS_SCALE */
-    uint8_t scene;                            /* the likeliest */
-    uint8_t after_gap;                        /* 1 for the first result after lost sound */
+    uint32_t number;                       /* 1 for the first result after asc_init */
+    int16_t probabilities[ASC_NUM_SCENES]; /* over ASC_PROBABILITY_ONE, calibrated */
+    int8_t logits[ASC_NUM_SCENES]; /* (number - ASC_LOGITS_ZERO_POINT) * ASC_LOGITS_SCALE */
+    uint8_t scene;                 /* the likeliest; of equal ones the first */
+    uint8_t after_gap;             /* 1 for the first result after lost sound */
 } asc_result_t;
 
 /* Must come first. City and time are unknown. */

@@ -14,6 +14,8 @@ typedef char asc_shifts_keep_the_sign[(-1 >> 1) == -1 ? 1 : -1];
 #define LOUDEST_SHIFT 17
 /* A frame that holds no number of so many bits once it is windowed is windowed again, more finely. */
 #define BITS_OF_WINDOWED 24
+/* Bits of such a product for a sample of full scale. */
+#define FULL_SCALE_BITS 46
 #define LOWEST_LEVEL (-100 * (INT32_C(1) << 20))
 /* 10 log10(2), in steps of 2^-27. */
 #define DECIBELS_OF_TWO INT64_C(404035621)
@@ -106,13 +108,19 @@ static int32_t load(const int16_t *samples, int32_t *parts, int32_t shift) {
 static int32_t load_scaled(const int16_t *samples, int32_t *parts) {
     int32_t shift = LOUDEST_SHIFT - (15 - loudest_sample(samples));
     const int32_t bits = load(samples, parts, shift);
-    /* All that is heard lies where the window is next to nothing. */
-    if (bits < BITS_OF_WINDOWED && shift > 0) {
-        const int32_t spare = BITS_BEFORE_PASS - 1 - bits;
-        shift = shift > spare ? shift - spare : 0;
-        (void)load(samples, parts, shift);
+    if (bits >= BITS_OF_WINDOWED) {
+        return FULL_SCALE_BITS - shift;
     }
-    return 46 - shift;
+    /* All that is heard lies where the window is next to nothing. What was cut off the products
+     * comes back first; then zeros, so that halving in the passes costs nothing. */
+    const int32_t spare = BITS_BEFORE_PASS - 1 - bits;
+    const int32_t zeros = spare > shift ? spare - shift : 0;
+    shift = spare > shift ? 0 : shift - spare;
+    (void)load(samples, parts, shift);
+    for (uint32_t part = 0; part < ASC_FFT_SIZE; part++) {
+        parts[part] *= INT32_C(1) << zeros;
+    }
+    return FULL_SCALE_BITS - shift + zeros;
 }
 
 static complex_t number_at(const int32_t *parts, int32_t shift) {

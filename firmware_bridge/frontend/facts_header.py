@@ -74,6 +74,7 @@ def _model(manifest: Manifest, model_sha256: str) -> Defines:
     return [
         ("MODEL_NAME", text(manifest.name)),
         ("MODEL_SHA256", text(model_sha256)),
+        ("MODEL_SHA256_BYTES", "{" + ", ".join(map(hex, bytes.fromhex(model_sha256))) + "}"),
         ("NUM_SCENES", len(manifest.scenes)),
     ]
 

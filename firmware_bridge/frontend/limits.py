@@ -11,7 +11,7 @@ MIN_FFT_SIZE, MAX_FFT_SIZE = 64, 4096
 """Above, working memory alone would take more than 16 kB of RAM."""
 
 MAX_NUM_MELS = 255
-"""Levels of a cell would take more than 51 kB of RAM."""
+"""Messages with features count bands in a byte."""
 
 MAX_TOP_DB = 1000.0
 """Fixed-point levels reach from -2048 dB to 2048 dB."""

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_asc.context import SceneContext
+from edge_asc.context import TIME_FEATURES, SceneContext
 from edge_asc.errors import FirmwareError
 from edge_asc.interpreter import Network, TensorSpec
+from edge_asc.mel_bands import BLOCK_FRAMES
 from edge_asc.model_file import Manifest, ModelFile
 
 Codes = npt.NDArray[Any]
@@ -67,7 +68,32 @@ def network_facts(model: ModelFile) -> NetworkFacts:
                 f"model {name}: firmware computes in int8 only, the tensor {spec.name!r} of its"
                 f" networks is {spec.dtype}; export the model with --int8"
             )
+    _check_shapes(model.manifest, facts)
     return facts
+
+
+def _check_shapes(manifest: Manifest, facts: NetworkFacts) -> None:
+    """The shapes that the manifest asks for, as `SceneClassifier` does."""
+    _, steps_per_cell, step_size = facts.encoded.shape
+    num_steps = manifest.num_frames // BLOCK_FRAMES * steps_per_cell
+    wanted: dict[str, tuple[int, ...]] = {
+        "features": (1, BLOCK_FRAMES, manifest.features.num_mels, 1),
+        "steps": (1, num_steps, step_size),
+        "logits": (1, len(manifest.scenes)),
+    }
+    if manifest.uses_context:
+        wanted |= {"city": (1, len(manifest.cities) + 1), "time": (1, TIME_FEATURES)}
+    specs = (facts.features, facts.steps, facts.logits, facts.city, facts.time)
+    found = {
+        name: spec.shape
+        for name, spec in zip(("features", "steps", "logits", "city", "time"), specs, strict=True)
+        if spec is not None
+    }
+    if found != wanted:
+        raise FirmwareError(
+            f"model {manifest.name}: its encoder and head take and give {found}, the manifest says"
+            f" {wanted}; export the model again"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,8 +63,8 @@ def write_frontend(
         )
     manifest = model.manifest
     check_manifest(manifest, microphone_rate_hz)
-    networks = network_facts(model)
     bands = tables.mel_bands_of(manifest.features)
+    networks = network_facts(model)
     quantizer = tables.fixed_quantizer(manifest, networks.features)
     context = None
     if networks.city is not None and networks.time is not None:
