@@ -201,18 +201,29 @@ def _numbers(scratch: Path, core: str, finished: qemu.Finished) -> dict[str, int
     report = scratch / "report.txt"
     lines = report.read_text().splitlines() if report.exists() else []
     numbers = {name: int(value) for name, value in map(str.split, lines)}
-    if wrong := numbers.get("selftest"):
-        raise FirmwareError(
-            f"the self-test failed on {core}: golden vector {wrong - 1} is the first that came out"
-            " wrong; the package's constants or this compiler are not those that it was made with:"
-            " export it again, and try another version of the compiler"
-        )
+    if numbers.get("selftest"):
+        raise FirmwareError(_selftest_failure(core, numbers, finished.output.strip()))
     if finished.exit_code != 0 or "selftest" not in numbers:
         raise FirmwareError(
             f"the package failed on {core} with exit code {finished.exit_code}:"
             f" {finished.output.strip()[-2000:]!r}"
         )
     return numbers
+
+
+def _selftest_failure(core: str, numbers: Mapping[str, int], network: str) -> str:
+    expected, found = (_signed(numbers[name]) for name in ("expected", "found"))
+    return (
+        f"the self-test failed on {core}: golden vector {numbers['selftest'] - 1} of"
+        f" {numbers['selftest_vectors']} (network {network!r}) is the first that came out wrong:"
+        f" output byte {numbers['wrong_byte']} must be {expected}, it is {found}; the package's"
+        " constants or this compiler are not those that it was made with: export it again, and try"
+        " another version of the compiler"
+    )
+
+
+def _signed(byte: int) -> int:
+    return byte - 256 if byte > 127 else byte
 
 
 def _agreements(given: Vectors, scratch: Path) -> tuple[Agreement | None, Agreement | None]:

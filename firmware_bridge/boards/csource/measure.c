@@ -12,6 +12,7 @@
 #include "asc.h"
 #include "asc_facts.h"
 #include "asc_model.h"
+#include "asc_selftest.h"
 #include "port.h"
 
 enum {
@@ -20,18 +21,18 @@ enum {
     CELL_BYTES = ASC_CELL_FRAMES * ASC_NUM_MELS,
     SECOND_SAMPLES = ASC_CELL_FRAMES * ASC_HOP_SAMPLES, /* what a cell covers */
     STEPS_BYTES = ASC_NUM_CELLS * ASC_STEP_BYTES_PER_CELL,
-    ARENA_BYTES = ASC_ENCODER_ARENA_BYTES > ASC_HEAD_ARENA_BYTES ? ASC_ENCODER_ARENA_BYTES : ASC_HEAD_ARENA_BYTES,
     CANNOT_OPEN = 2,
     CUT_SHORT = 3,
-    NO_RESULT = 4
+    NO_RESULT = 4,
+    SELFTEST_FAILED = 5
 };
 
 typedef union {
-    int8_t bytes[ARENA_BYTES];
+    int8_t encoder[ASC_ENCODER_ARENA_BYTES];
+    int8_t head[ASC_HEAD_ARENA_BYTES];
+    int8_t selftest[ASC_SELFTEST_MEMORY_BYTES];
     int64_t aligned;
 } arena_t;
-
-int asc_selftest(void *memory); /* 0, or 1 and the index of the first vector that came out wrong */
 
 static arena_t arena;
 static asc_t listener;
@@ -113,40 +114,44 @@ static void measure_clock(void) {
 }
 
 static void measure_selftest(void) {
-    asc_port_paint_stack();
-    const uint64_t before = asc_port_ticks();
-    const int first_wrong = asc_selftest(&arena);
-    report("selftest_ticks", asc_port_ticks() - before);
-    report("selftest_stack", asc_port_stack_used());
+    asc_selftest_fault_t fault;
+    const int first_wrong = asc_selftest_fault(&arena, &fault);
+    report("selftest_vectors", ASC_SELFTEST_VECTORS);
     report("selftest", (uint64_t)first_wrong);
+    if (first_wrong != 0) {
+        report("wrong_byte", (uint64_t)fault.output_byte);
+        report("expected", (uint8_t)fault.expected);
+        report("found", (uint8_t)fault.found);
+        asc_port_fail(fault.network, SELFTEST_FAILED);
+    }
 }
 
 /* The features are in the arena. */
 static void run_cell(uint32_t cell, uint64_t *ticks) {
     const uint64_t before = asc_port_ticks();
-    asc_encoder_run(arena.bytes);
+    asc_encoder_run(arena.encoder);
     *ticks += asc_port_ticks() - before;
-    memcpy(steps + cell * (uint32_t)ASC_STEP_BYTES_PER_CELL, arena.bytes + ASC_ENCODER_OUTPUT_OFFSET,
+    memcpy(steps + cell * (uint32_t)ASC_STEP_BYTES_PER_CELL, arena.encoder + ASC_ENCODER_OUTPUT_OFFSET,
            ASC_STEP_BYTES_PER_CELL);
 }
 
 static void run_head(source_t *source, uint64_t *ticks) {
-    memcpy(arena.bytes + ASC_HEAD_STEPS_OFFSET, steps, sizeof steps);
+    memcpy(arena.head + ASC_HEAD_STEPS_OFFSET, steps, sizeof steps);
 #if ASC_USES_CONTEXT
-    read_rest(source, arena.bytes + ASC_HEAD_CITY_OFFSET, ASC_NUM_CITIES + 1);
-    read_rest(source, arena.bytes + ASC_HEAD_TIME_OFFSET, ASC_TIME_FEATURES);
+    read_rest(source, arena.head + ASC_HEAD_CITY_OFFSET, ASC_NUM_CITIES + 1);
+    read_rest(source, arena.head + ASC_HEAD_TIME_OFFSET, ASC_TIME_FEATURES);
 #else
     (void)source;
 #endif
     const uint64_t before = asc_port_ticks();
-    asc_head_run(arena.bytes);
+    asc_head_run(arena.head);
     *ticks += asc_port_ticks() - before;
 }
 
 static void measure_features(void) {
     source_t source = open_source("features.bin");
     const int32_t out = open_output("logits.bin");
-    int8_t *features = arena.bytes + ASC_ENCODER_INPUT_OFFSET;
+    int8_t *features = arena.encoder + ASC_ENCODER_INPUT_OFFSET;
     uint64_t encoder_ticks = 0, head_ticks = 0, windows = 0;
     asc_port_paint_stack();
     while (read_first(&source, features, CELL_BYTES)) {
@@ -156,7 +161,7 @@ static void measure_features(void) {
             run_cell(cell, &encoder_ticks);
         }
         run_head(&source, &head_ticks);
-        asc_port_write(out, arena.bytes + ASC_HEAD_OUTPUT_OFFSET, ASC_NUM_SCENES);
+        asc_port_write(out, arena.head + ASC_HEAD_OUTPUT_OFFSET, ASC_NUM_SCENES);
         windows++;
     }
     report("model_stack", asc_port_stack_used());

@@ -74,18 +74,25 @@ def test_counts_are_the_same_in_every_run(package):
 
 
 @needs_boards
-@pytest.mark.parametrize("vector", [0, 1])
-def test_a_corrupt_golden_vector_is_named(package, vector):
+@pytest.mark.parametrize(
+    ("vector", "old", "new", "byte"),
+    [
+        (0, "{{127", "{{126", "byte 0 must be 126, it is 127"),
+        (1, "-23}", "-24}", "byte 4 must be -24, it is -23"),
+    ],
+)
+def test_a_corrupt_golden_vector_is_named(package, vector, old, new, byte):
     """Each byte that is changed belongs to one vector; the first wrong one is told."""
-    change(package, "selftest.c", *(("{{127", "{{126"), ("-23}", "-24}"))[vector])
-    with pytest.raises(FirmwareError, match=f"on Cortex-M4: golden vector {vector} is the first"):
+    change(package, "selftest.c", old, new)
+    words = rf"on Cortex-M4: golden vector {vector} of 2 \(network 'encoder'\) .* {byte}"
+    with pytest.raises(FirmwareError, match=words):
         check_package(package, ["m4"])
 
 
 @needs_gcc
 def test_a_corrupt_golden_vector_is_named_on_this_computer(package):
     change(package, "selftest.c", "-23}", "-24}")
-    with pytest.raises(FirmwareError, match="on this computer: golden vector 1 is the first"):
+    with pytest.raises(FirmwareError, match="on this computer: golden vector 1 of 2"):
         check_package(package, [HOST])
 
 
