@@ -169,6 +169,8 @@ def modules_named_in_strings(path: Path) -> list[str]:
         (("tornado",), "edge_asc.web.server"),
         (("prometheus_client",), "edge_asc.sinks.metrics"),
         (("selenium",), "edge_asc.benchmarks.browser"),
+        (("serial",), "edge_asc.firmware_bridge.link.port"),
+        (("cobs",), "edge_asc.firmware_bridge.link.frames"),
     ],
 )
 def test_a_package_that_may_be_missing_has_one_importer(

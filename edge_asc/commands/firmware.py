@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from edge_asc.commands.firmware_check import check
 from edge_asc.commands.options import (
     city_option,
     format_option,
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 @click.group("firmware")
 def firmware() -> None:
     """Microcontrollers that run the model."""
+
+
+firmware.add_command(check)
 
 
 def _parse_port(ctx: click.Context, param: click.Parameter, value: str) -> PortName:

@@ -11,16 +11,15 @@ from edge_asc.commands.options import packages
 
 if TYPE_CHECKING:
     from edge_asc.sources import AudioSource
+    from edge_asc.sources.live import Capture
 
 SERIAL_PREFIX = "serial:"
 
 
 def check_serial(ctx: click.Context, source: str) -> None:
     """Words that name no port are wrong usage; one that is not there may come yet."""
-    with packages("serial"):
-        from edge_asc.firmware_bridge.link.port import PortName
     try:
-        PortName.parse(source.removeprefix(SERIAL_PREFIX))
+        _capture(source, lambda text: None)
     except ValueError as error:
         text = f"serial: {error}"
         raise click.BadParameter(text, ctx, param_hint="--source") from error
@@ -31,20 +30,14 @@ def open_any_source(
 ) -> AudioSource:
     """The source of `--source`, with the options that go with it. Raises EdgeAscError."""
     from edge_asc.sources import MAX_LAG_S, RawFormat, open_source
+    from edge_asc.sources.live import LiveSource
 
-    retry = not options["no_retry"]
+    source, retry = options["source"], not options["no_retry"]
     max_lag_s = options.get("max_lag_s", MAX_LAG_S)  # `record` has no such option
-    if options["source"].startswith(SERIAL_PREFIX):
-        with packages("serial"):
-            from edge_asc.firmware_bridge.link.port import PortName
-            from edge_asc.firmware_bridge.link.source import SerialMicrophone
-        from edge_asc.sources.live import LiveSource
-
-        name = PortName.parse(options["source"].removeprefix(SERIAL_PREFIX))
-        capture = SerialMicrophone(name, say)
-        return LiveSource(capture, retry=retry, max_lag_s=max_lag_s, say=say)
+    if source.startswith(SERIAL_PREFIX):
+        return LiveSource(_capture(source, say), retry=retry, max_lag_s=max_lag_s, say=say)
     return open_source(
-        options["source"],
+        source,
         preferred_rate_hz=preferred_rate_hz,
         device=options["device"],
         fast=fast,
@@ -53,3 +46,11 @@ def open_any_source(
         max_lag_s=max_lag_s,
         say=say,
     )
+
+
+def _capture(source: str, say: Callable[[str], None]) -> Capture:
+    """Raises ValueError for words that name no port."""
+    with packages("serial"):
+        from edge_asc.firmware_bridge.link.port import PortName
+        from edge_asc.firmware_bridge.link.source import SerialMicrophone
+    return SerialMicrophone(PortName.parse(source.removeprefix(SERIAL_PREFIX)), say)

@@ -269,11 +269,14 @@ class _Pump:
         self._meter = FlowMeter()
         self._losses: deque[Block] = deque(maxlen=_HINT_LOSSES)
         self._hinted = False
+        self._numbered = False
+        """Then the rate is known to be right, whatever the pace"""
 
     def run(self) -> None:
         error: BaseException | None = None
         try:
             for block in self._session.blocks():
+                self._numbered = block.numbered
                 self._pass_on(self._meter.process(block))
                 if self._capture.may_flood:
                     self._wait_if_ahead()
@@ -306,7 +309,7 @@ class _Pump:
         ahead_s = self._meter.ahead_s(elapsed_s())
         if ahead_s <= _AHEAD_S:
             return
-        if not self._hinted:
+        if not (self._hinted or self._numbered):
             self._hinted = True
             self._feed.note(
                 f"{self._capture.name} sends sound faster than time passes: are --rate, --channels"

@@ -29,7 +29,8 @@ class SerialMicrophone:
 
     start_grace_s = 10.0
     can_restart = True
-    may_flood = False
+    may_flood = True
+    """An emulated board may; a pseudo-terminal holds back what is not read."""
 
     def __init__(self, port: PortName, say: Callable[[str], None]) -> None:
         self._port, self._say = port, say

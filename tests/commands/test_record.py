@@ -165,8 +165,10 @@ def test_what_the_source_is_asked_for(
         "spec": "mic",
         "preferred_rate_hz": 44_100,
         "device": "USB",
+        "fast": False,
         "raw": RawFormat(),
         "retry": False,
+        "max_lag_s": 5.0,
     }
 
 

@@ -22,13 +22,13 @@ FLAGS = (
 )
 
 
-def compile_c(folder: Path, *names: str) -> Path:
-    """A program of these files beside this one and the link's own."""
+def compile_c(folder: Path, *names: str, link: Path = C_SOURCES) -> Path:
+    """A program, in `folder`, of these files beside this one and those of the link."""
     if shutil.which("gcc") is None:
         pytest.skip("needs gcc")
     program = folder / Path(names[0]).stem
-    sources = [*(HERE / name for name in names), *sorted(C_SOURCES.glob("*.c"))]
-    subprocess.run(["gcc", *FLAGS, f"-I{C_SOURCES}", *sources, "-o", program], check=True)
+    sources = [*(HERE / name for name in names), *sorted(link.glob("*.c"))]
+    subprocess.run(["gcc", *FLAGS, f"-I{link}", *sources, "-o", program], check=True)
     return program
 
 

@@ -25,7 +25,7 @@ from edge_asc.firmware_bridge.link.controls import (
     TimeAnswer,
     TimeRequest,
 )
-from edge_asc.firmware_bridge.link.frames import FrameReader, encode
+from edge_asc.firmware_bridge.link.frames import Frame, FrameReader, encode
 from edge_asc.firmware_bridge.link.messages import Control, Message, from_frame, to_frame
 from edge_asc.firmware_bridge.link.streams import Flow, Pcm
 
@@ -55,6 +55,17 @@ class Line:
                 return None
             ready, _, _ = select.select([self.master], [], [], 0.01)
             return os.read(self.master, 4096) if ready else b""
+
+    def write(self, data: bytes) -> None:
+        """All of it, waiting for the host; nothing when unplugged."""
+        while data:
+            with self._lock:
+                if not self._open:
+                    return
+                _, ready, _ = select.select([], [self.master], [], 0.01)
+                if ready:
+                    with contextlib.suppress(BlockingIOError):
+                        data = data[os.write(self.master, data) :]
 
     def unplug(self) -> None:
         with self._lock:
@@ -101,6 +112,7 @@ class FakeDevice:
         self.clock_us = 1_000_000
         self.stream = 0
         self._line = line
+        os.set_blocking(line.master, False)  # whoever waits holds the lock
         self._sequence = 0
         self._position = self._dropped = 0
         self._done: tuple[int, int] | None = None
@@ -109,9 +121,8 @@ class FakeDevice:
 
     def send(self, message: Message, sequence: int, *, version: int = 1) -> None:
         frame = to_frame(message, sequence)
-        line = self.channel(encode(type(frame)(frame.type, frame.sequence, frame.payload, version)))
-        while line:
-            line = line[os.write(self._line.master, line) :]
+        of_version = Frame(frame.type, frame.sequence, frame.payload, version)
+        self._line.write(self.channel(encode(of_version)))
 
     def stream_message(self, message: Message) -> None:
         """One that is numbered, as estimates and sound are."""

@@ -121,6 +121,7 @@ static void check_device(const uint8_t *data, size_t size)
     asc_link_init(&link, &device, &port);
     asc_adpcm_init(&adpcm);
     hear(&link, data, size);
+    require(link.reader.count <= sizeof link.received);
     if (size > 0) {
         hear_frame(&link, data[0] % 32u, data + 1, (size - 1) % 80u);
     }
