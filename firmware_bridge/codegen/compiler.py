@@ -21,6 +21,7 @@ from edge_asc.firmware_bridge.codegen.plan import Block, plan_memory
 from edge_asc.firmware_bridge.codegen.source import Source
 from edge_asc.firmware_bridge.codegen.weighted import WeightedLayers
 from edge_asc.firmware_bridge.codegen.writing import Writer, one_line
+from edge_asc.model_file import ModelFile
 
 _HEADER = "asc_model.h"
 _SOURCE = "asc_model.c"
@@ -90,10 +91,7 @@ def compile_network(tflite: bytes, name: str, arithmetic: Arithmetic) -> Compile
         f"t{tensor}": Block(lifetimes.sizes[tensor], tuple(sorted(intervals)))
         for tensor, intervals in lifetimes.intervals.items()
     }
-    for at, call in enumerate(program.calls):
-        if call.scratch_bytes:
-            blocks[f"s{at}"] = Block(call.scratch_bytes, ((at, at),))
-    plan = plan_memory(blocks)
+    plan = plan_memory(blocks | _scratch(program, loops))
 
     def offset_of(operand: Operand) -> int:
         place = lifetimes.place(program.place(operand))
@@ -119,6 +117,19 @@ def compile_network(tflite: bytes, name: str, arithmetic: Arithmetic) -> Compile
         sum(call.macs for call in program.calls),
         constants.num_bytes,
     )
+
+
+def compile_model(
+    model: ModelFile, arithmetic: Arithmetic
+) -> tuple[CompiledNetwork, CompiledNetwork]:
+    """A model's encoder and head. Raises FirmwareError if it has none, else as above."""
+    if model.encoder is None or model.head is None:
+        raise FirmwareError(
+            f"model {model.manifest.name} has no encoder and head; only models that stream can"
+            " become firmware: train the variant 'edge' and export it"
+        )
+    encoder = compile_network(model.encoder, "encoder", arithmetic)
+    return encoder, compile_network(model.head, "head", arithmetic)
 
 
 def write_model(networks: Sequence[CompiledNetwork]) -> dict[str, str]:
@@ -176,6 +187,23 @@ def _lower(source: Source, program: Program, constants: Constants, asked: Oracle
         for call in program.calls[first:]:
             for operand in call.inputs:
                 _keep_constant(source, program, constants, operand.tensor)
+
+
+def _scratch(program: Program, loops: Sequence[Loop]) -> dict[str, Block]:
+    """Memory that kernels need besides tensors; a loop has it in one place in all its steps."""
+    first_steps = {
+        loop.first + at: loop.first + at % loop.period
+        for loop in loops
+        for at in range(loop.period * loop.count)
+    }
+    needed: dict[int, list[int]] = {}
+    for at, call in enumerate(program.calls):
+        if call.scratch_bytes:
+            needed.setdefault(first_steps.get(at, at), []).append(at)
+    return {
+        f"s{first}": Block(program.calls[first].scratch_bytes, tuple((at, at) for at in all_steps))
+        for first, all_steps in needed.items()
+    }
 
 
 def _keep_constant(source: Source, program: Program, constants: Constants, tensor: int) -> None:

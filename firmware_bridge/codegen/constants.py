@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 _LINE_CHARS = 96
-_BYTES = {"int8_t": 1, "int32_t": 4, "asc_line_t": 40}
+_BYTES = {"int8_t": 1, "int32_t": 4, "asc_line_t": 32, "asc_piece_t": 12, "asc_vector_t": 24}
 
 
 class Constants:

@@ -13,14 +13,9 @@ from edge_asc.export.kernel_rules import FIXED_SCALES
 from edge_asc.firmware_bridge.codegen.calls import Call, Operand, Program
 from edge_asc.firmware_bridge.codegen.constants import Constants
 from edge_asc.firmware_bridge.codegen.oracle import Int8, Oracle, one_operator
-from edge_asc.firmware_bridge.codegen.rounding import (
-    fit_line,
-    quantized_multiplier,
-    table_rises,
-)
+from edge_asc.firmware_bridge.codegen.rounding import quantized_multiplier, table_rises
 from edge_asc.firmware_bridge.codegen.source import Source
-from edge_asc.firmware_bridge.codegen.weighted import line_entry
-from edge_asc.firmware_bridge.codegen.windows import window_of
+from edge_asc.firmware_bridge.codegen.windows import pictures, window_of
 
 _FINER_BITS = 20
 """By so many is the common scale of a sum finer than the coarser input's: the kernels' ASC_FINER"""
@@ -90,13 +85,12 @@ class Elementwise:
         outer, inner = math.prod(shape[: axes[0]]), math.prod(shape[axes[-1] + 1 :])
         reduced = math.prod(shape[axes[0] : axes[-1] + 1])
         values = self._ask_for_means(operator, axes, reduced)
-        factor = source.scale(x) / (reduced * source.scale(y))
         rises = table_rises(values, -128 * reduced)
-        pivots = (0, reduced * source.zero(x))
-        line = fit_line(rises, factor, 128 * reduced, pivots=pivots)
         label = source.graph.name(y)
-        name = self._constants.structures("asc_line_t", [line_entry(line)], label)
-        self._emit("asc_mean", (name, str(outer), str(reduced), str(inner)), x, y)
+        sums = np.array(rises.first_sums or [0])  # C knows no empty array
+        name = self._constants.array("int32_t", sums, label)
+        sizes = (len(rises.first_sums), rises.lowest, outer, reduced, inner)
+        self._emit("asc_mean", (name, *map(str, sizes)), x, y)
 
     def pool(self, operator: Any) -> None:  # noqa: ANN401
         source = self._source
@@ -110,7 +104,9 @@ class Elementwise:
         name = window.constant(self._constants, 0, label)
         kinds = {"AVERAGE_POOL_2D": "asc_average_pool", "MAX_POOL_2D": "asc_max_pool"}
         kernel = kinds[source.graph.kind(operator)]
-        self._emit(kernel, (f"&{name}", str(lowest), str(highest)), window.image, y)
+        arguments = (f"&{name}", str(lowest), str(highest))
+        for read, write in pictures(source, window, y):
+            self._program.calls.append(Call(kernel, arguments, (read,), write, label))
 
     def _emit(self, kernel: str, arguments: tuple[str, ...], x: int, y: int) -> None:
         label = self._source.graph.name(y)
@@ -183,7 +179,8 @@ class Elementwise:
             run([_with_sums(part, tuple(shape), axes, reduced)])[0].ravel()
             for part in padded.reshape(-1, a_run)
         ]
-        return np.concatenate(found)[: len(sums)]
+        means: Int8 = np.concatenate(found)[: len(sums)]
+        return means
 
 
 def _with_sums(
@@ -192,8 +189,9 @@ def _with_sums(
     """A tensor of `shape` whose values along `axes` have the given sums."""
     begin, end = axes[0], axes[-1] + 1
     outer, inner = math.prod(shape[:begin]), math.prod(shape[end:])
-    share, rest = np.divmod(sums.reshape(outer, 1, inner), reduced)
-    values: npt.NDArray[np.int64] = share + (np.arange(reduced).reshape(1, reduced, 1) < rest)
+    wanted = sums.reshape(outer, 1, inner)
+    values = np.broadcast_to(wanted // reduced, (outer, reduced, inner)).copy()
+    values[np.arange(reduced).reshape(1, reduced, 1) < wanted % reduced] += 1
     if values.min() < -128 or values.max() > 127:
         raise FirmwareError("sums of int8 values are out of their range")
     return values.astype(np.int8).reshape(shape)

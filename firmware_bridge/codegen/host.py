@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_asc.errors import FirmwareError
-from edge_asc.firmware_bridge.codegen.compiler import CompiledNetwork, write_model
+from edge_asc.firmware_bridge.codegen.compiler import CompiledNetwork, Place, write_model
 from edge_asc.firmware_bridge.codegen.oracle import Int8
 
 CSOURCE = Path(__file__).parents[1] / "csource"
@@ -26,17 +26,31 @@ _MAIN = """\
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* Vectors of inputs from stdin, outputs to stdout. The arena is a block of the heap of its exact
- * size, so that a sanitizer sees every step beyond it.
+/* Vectors of inputs from stdin through the network that is named, outputs to stdout. The arena is
+ * a block of the heap of its exact size, so that a sanitizer sees every step beyond it.
  */
-int main(void)
+{functions}
+int main(int argc, char **argv)
+{{
+    if (argc != 2) {{
+        return 2;
+    }}
+{choices}
+    return 2;
+}}
+"""
+
+_FUNCTION = """\
+static int {name}(void)
 {{
     int8_t *arena = malloc({arena_bytes});
     if (arena == NULL) {{
-        return 2;
+        return 3;
     }}
     for (;;) {{
+        memset(arena, 85, {arena_bytes});
 {reads}
         asc_{name}_run(arena);
 {writes}
@@ -45,17 +59,17 @@ int main(void)
 """
 
 
-class HostNetwork:
-    """One compiled network as a program of this computer."""
+class HostModel:
+    """Compiled networks as a program of this computer."""
 
     def __init__(
-        self, network: CompiledNetwork, folder: Path, flags: Sequence[str] = SANITIZED
+        self, networks: Sequence[CompiledNetwork], folder: Path, flags: Sequence[str] = SANITIZED
     ) -> None:
         """Write and compile it in `folder`. Raises FirmwareError without gcc, or if that fails."""
-        self._network = network
-        self._program = folder / f"{network.name}_{network.arithmetic}"
+        self._networks = {network.name: network for network in networks}
+        self._program = folder / "networks"
         folder.mkdir(parents=True, exist_ok=True)
-        texts = write_model([network]) | {"main.c": _main(network)}
+        texts = write_model(networks) | {"main.c": _main(networks)}
         for name, text in texts.items():
             (folder / name).write_text(text)
         compile_c(
@@ -64,30 +78,34 @@ class HostNetwork:
             [f"-I{folder}", f"-I{CSOURCE}", *flags],
         )
 
-    def run(self, vectors: Sequence[Sequence[Int8]]) -> list[list[Int8]]:
+    def run(self, name: str, vectors: Sequence[Sequence[Int8]]) -> list[list[Int8]]:
         """Outputs for each vector of inputs, both in the network's order.
 
         Raises FirmwareError if the program ends badly, with what it or a sanitizer says.
         """
-        sent = b"".join(value.tobytes() for vector in vectors for value in vector)
+        outputs = self._networks[name].outputs
         done = subprocess.run(
-            [self._program], input=sent, capture_output=True, timeout=_RUN_TIMEOUT_S, check=False
+            [self._program, name],
+            input=b"".join(value.tobytes() for vector in vectors for value in vector),
+            capture_output=True,
+            timeout=_RUN_TIMEOUT_S,
+            check=False,
         )
-        size = sum(place.num_bytes for place in self._network.outputs)
+        size = sum(place.num_bytes for place in outputs)
         if done.returncode != 0 or len(done.stdout) != size * len(vectors):
             said = done.stderr.decode(errors="replace")[-2000:]
             raise FirmwareError(
-                f"network {self._network.name!r} as C ended with {done.returncode} after"
-                f" {len(done.stdout)} of {size * len(vectors)} bytes: {said}"
+                f"network {name!r} as C ended with {done.returncode} after {len(done.stdout)} of"
+                f" {size * len(vectors)} bytes: {said}"
             )
-        return [self._split(row) for row in np.frombuffer(done.stdout, np.int8).reshape(-1, size)]
+        rows = np.frombuffer(done.stdout, np.int8).reshape(len(vectors), size)
+        return [_split(row, outputs) for row in rows]
 
-    def _split(self, row: Int8) -> list[Int8]:
-        ends = np.cumsum([place.num_bytes for place in self._network.outputs])[:-1]
-        return [
-            part.reshape(place.shape)
-            for part, place in zip(np.split(row, ends), self._network.outputs, strict=True)
-        ]
+
+def _split(row: Int8, outputs: Sequence[Place]) -> list[Int8]:
+    ends = np.cumsum([place.num_bytes for place in outputs])[:-1]
+    parts = zip(np.split(row, ends), outputs, strict=True)
+    return [part.reshape(place.shape) for part, place in parts]
 
 
 def compile_c(sources: Sequence[Path], program: Path, flags: Sequence[str]) -> None:
@@ -101,7 +119,17 @@ def compile_c(sources: Sequence[Path], program: Path, flags: Sequence[str]) -> N
         raise FirmwareError(f"gcc failed: {done.stderr[-3000:]}")
 
 
-def _main(network: CompiledNetwork) -> str:
+def _main(networks: Sequence[CompiledNetwork]) -> str:
+    choices = "\n".join(
+        f'    if (strcmp(argv[1], "{network.name}") == 0) {{\n'
+        f"        return {network.name}();\n"
+        "    }"
+        for network in networks
+    )
+    return _MAIN.format(functions="\n".join(map(_function, networks)), choices=choices)
+
+
+def _function(network: CompiledNetwork) -> str:
     reads = "\n".join(
         f"        if (fread(arena + {place.offset}, 1, {place.num_bytes}, stdin)"
         f" != {place.num_bytes}) {{\n"
@@ -114,6 +142,6 @@ def _main(network: CompiledNetwork) -> str:
         f"        fwrite(arena + {place.offset}, 1, {place.num_bytes}, stdout);"
         for place in network.outputs
     )
-    return _MAIN.format(
+    return _FUNCTION.format(
         name=network.name, arena_bytes=network.arena_bytes, reads=reads, writes=writes
     )

@@ -82,9 +82,11 @@ class Layout:
         label = source.graph.name(y)
         fill = (str(source.size(y)), str(source.zero(y)))
         self._program.calls.append(Call("asc_fill", fill, (), Operand(y), label))
-        row = width * channels
-        place = Operand(y, (before[1] * wide + before[2]) * channels)
-        self._copy(Operand(x), place, height, row, row, wide * channels)
+        row, count = width * channels, source.shape(x)[0]
+        for at in range(count):
+            first = at * source.size(y) // count + (before[1] * wide + before[2]) * channels
+            read, write = Operand(x, at * height * row), Operand(y, first)
+            self._copy(read, write, height, row, row, wide * channels)
 
     def _limits(self, operator: Any, shape: tuple[int, ...]) -> tuple[list[int], list[int]]:  # noqa: ANN401
         """Where the slice begins and ends along each axis."""

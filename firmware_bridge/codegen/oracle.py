@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from edge_asc.errors import FirmwareError, InterpreterError
 from edge_asc.export.flatbuffer import Graph
-from edge_asc.interpreter import load_interpreter, runtime_name, stderr_into
+from edge_asc.interpreter import Kernels, load_interpreter, runtime_name, stderr_into
 
 Arithmetic = Literal["litert", "tflm"]
 ARITHMETICS: tuple[Arithmetic, ...] = ("litert", "tflm")
@@ -54,6 +55,12 @@ def oracle(arithmetic: Arithmetic) -> Oracle:
     raise FirmwareError(f"arithmetic must be one of {', '.join(ARITHMETICS)}, got {arithmetic!r}")
 
 
+def default_kernels() -> Oracle:
+    """LiteRT as applications use it, whose bytes are near those of its reference kernels."""
+    name = f"{runtime_name('ai-edge-litert')}, default kernels"
+    return Oracle("litert", name, partial(_load_litert, kernels="default"))
+
+
 def one_operator(
     tflite: bytes, index: int, shapes: Mapping[int, tuple[int, ...]] | None = None
 ) -> bytes:
@@ -71,8 +78,8 @@ def one_operator(
     return graph.to_bytes()
 
 
-def _load_litert(tflite: bytes) -> Run:
-    interpreter = load_interpreter(tflite, kernels="reference", package="ai-edge-litert")
+def _load_litert(tflite: bytes, kernels: Kernels = "reference") -> Run:
+    interpreter = load_interpreter(tflite, kernels=kernels, package="ai-edge-litert")
     inputs = [details["index"] for details in interpreter.get_input_details()]
     outputs = [details["index"] for details in interpreter.get_output_details()]
 

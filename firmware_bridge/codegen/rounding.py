@@ -42,7 +42,7 @@ def quantized_multiplier(real: float) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`asc_line_t` of the kernels: (sum * slope + offset) >> shift; the offset depends on the side.
+    """`asc_line_t` of the kernels: (sum * slope + offset) >> shift, offsets by the sum's sign.
 
     Sums are clipped to ±limit first.
     """
@@ -50,16 +50,14 @@ class Line:
     slope: int
     below: int
     above: int
-    pivot: int
     limit: int
     shift: int
 
     def at(self, value: int) -> int:
         """What the kernel computes for a sum, before it clips to int8."""
         within = max(-self.limit, min(self.limit, value))
-        return (within * self.slope + (self.below if within < self.pivot else self.above)) >> (
-            self.shift
-        )
+        offset = self.below if within < 0 else self.above
+        return (within * self.slope + offset) >> self.shift
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +103,12 @@ def table_rises(values: npt.NDArray[np.int8], first: int) -> Rises:
     return Rises(int(values[0]), [first + int(np.argmax(values >= level)) for level in levels])
 
 
-def fit_line(rises: Rises, factor: float, bound: int, *, pivots: Sequence[int] = (0,)) -> Line:
-    """Integers that equal `rises` for every sum within ±bound, once clipped to its values.
+def fit_line(rises: Rises, factor: float, bound: int, highest: int) -> Line:
+    """Integers that equal `rises` for every sum within ±bound, once clipped to its range.
 
-    `factor` is about what one more in the sum is worth. Sums of both sides of a pivot may be
-    rounded differently. Raises FirmwareError if there is no such line.
+    The range is rises.lowest to `highest`; `factor` is about what one more in the sum is worth.
+    Negative sums may be rounded differently from others. Raises FirmwareError if there is no such
+    line.
     """
     outermost = max((abs(value) for value in rises.first_sums), default=0) + 1
     limit = min(bound, outermost)
@@ -117,28 +116,21 @@ def fit_line(rises: Rises, factor: float, bound: int, *, pivots: Sequence[int] =
     reach = max(1, math.ceil(limit * factor), values)
     shift = _PRODUCT_BITS - reach.bit_length() - 1
     slope = round(factor * 2.0**shift)
-    for pivot in pivots:
-        below, above = (
-            _offset(rises, slope, shift, _critical(rises, limit, pivot, side)) for side in (0, 1)
-        )
-        if below is not None and above is not None:
-            return Line(slope, below, above, pivot, limit, shift)
-    raise FirmwareError(
-        f"no integer rule equals the interpreter's rounding of sums up to {bound} by {factor:g}"
-    )
-
-
-def _critical(rises: Rises, limit: int, pivot: int, side: int) -> list[int]:
-    """Sums of one side of the pivot between which the function does not rise, and the ends."""
-    sums = {-limit, limit, pivot - 1, pivot}
+    critical = {-limit, limit, -1, 0}
     for first in rises.first_sums:
-        sums |= {first - 1, first}
-    return [value for value in sums if abs(value) <= limit and (value >= pivot) == bool(side)]
+        critical |= {first - 1, first}
+    within = [value for value in critical if abs(value) <= limit]
+    below = _offset(rises, slope, shift, [value for value in within if value < 0], highest)
+    above = _offset(rises, slope, shift, [value for value in within if value >= 0], highest)
+    if below is None or above is None:
+        raise FirmwareError(
+            f"no integer rule equals the interpreter's rounding of sums up to {bound} by {factor:g}"
+        )
+    return Line(slope, below, above, limit, shift)
 
 
-def _offset(rises: Rises, slope: int, shift: int, sums: Sequence[int]) -> int | None:
+def _offset(rises: Rises, slope: int, shift: int, sums: Sequence[int], highest: int) -> int | None:
     """An offset that gives every sum its value; None if there is none."""
-    highest = rises.lowest + len(rises.first_sums)
     at_least, below = -(1 << _PRODUCT_BITS), 1 << _PRODUCT_BITS
     for value in sums:
         wanted = rises.at(value)

@@ -69,10 +69,12 @@ class Source:
         return self.graph.shape(tensor)
 
     def image(self, tensor: int) -> tuple[int, int, int]:
-        """Height, width and channels of one picture."""
+        """Height, width and channels of a tensor of pictures."""
         shape = self.shape(tensor)
-        if len(shape) != 4 or shape[0] != 1:
-            raise self.refused(tensor, f"must have the shape (1, height, width, channels): {shape}")
+        if len(shape) != 4:
+            raise self.refused(
+                tensor, f"must have the shape (pictures, height, width, channels), has {shape}"
+            )
         return shape[1], shape[2], shape[3]
 
     def size(self, tensor: int) -> int:

@@ -18,7 +18,7 @@ from edge_asc.firmware_bridge.codegen.rounding import (
     quantized_multiplier,
 )
 from edge_asc.firmware_bridge.codegen.source import Source
-from edge_asc.firmware_bridge.codegen.windows import Window, window_of
+from edge_asc.firmware_bridge.codegen.windows import Window, pictures, window_of
 
 _INT8_RANGE = 255
 
@@ -47,15 +47,17 @@ class WeightedLayers:
             raise self._source.refused(y, "is a convolution in groups, which has no kernel")
         flat = weights.reshape(out_channels, -1)
         pixels = window.out_height * window.out_width
-        layer = self._layer(operator, flat, pixels, axis=0)
-        macs = pixels * flat.size
         if window.is_pointwise:
-            self._emit("asc_dense", (layer,), Operand(window.image), y, macs)
+            rows = pixels * self._source.shape(y)[0]
+            layer = self._layer(operator, flat, rows, axis=0)
+            self._emit("asc_dense", (layer,), Operand(window.image), Operand(y), rows * flat.size)
         else:
-            names = (self._window(window, x, y), layer)
+            names = (self._window(window, x, y), self._layer(operator, flat, pixels, axis=0))
             scratch = f"ASC_CONVOLUTION_SCRATCH({height}, {width}, {channels})"
-            read = Operand(window.image)
-            self._emit("asc_convolution", names, read, y, macs, 2 * flat.shape[1], scratch)
+            self._constants.check(f"{scratch} == {2 * flat.shape[1]}")
+            for read, write in pictures(self._source, window, y):
+                macs = pixels * flat.size
+                self._emit("asc_convolution", names, read, write, macs, 2 * flat.shape[1])
 
     def depthwise(self, operator: Any) -> None:  # noqa: ANN401
         w, y = int(operator.inputs[1]), int(operator.outputs[0])
@@ -70,9 +72,10 @@ class WeightedLayers:
         pixels = window.out_height * window.out_width
         layer = self._layer(operator, flat, pixels, axis=3, order=weights)
         scratch = f"ASC_DEPTHWISE_SCRATCH({height}, {width}, {channels})"
+        self._constants.check(f"{scratch} == {flat.size}")
         names = (self._window(window, int(operator.inputs[0]), y), layer)
-        macs = pixels * flat.size
-        self._emit("asc_depthwise", names, Operand(window.image), y, macs, flat.size, scratch)
+        for read, write in pictures(self._source, window, y):
+            self._emit("asc_depthwise", names, read, write, pixels * flat.size, flat.size)
 
     def fully_connected(self, operator: Any) -> None:  # noqa: ANN401
         x, w, y = (int(index) for index in (*operator.inputs[:2], operator.outputs[0]))
@@ -82,23 +85,20 @@ class WeightedLayers:
         weights = self._source.weights(w)
         rows = self._source.size(x) // weights.shape[1]
         layer = self._layer(operator, weights, rows, axis=0, connected=True)
-        self._emit("asc_dense", (layer,), Operand(x), y, rows * weights.size)
+        self._emit("asc_dense", (layer,), Operand(x), Operand(y), rows * weights.size)
 
     def _emit(
         self,
         kernel: str,
         names: tuple[str, ...],
         read: Operand,
-        output: int,
+        write: Operand,
         macs: int,
         scratch_bytes: int = 0,
-        scratch: str = "",
     ) -> None:
-        if scratch:
-            self._constants.check(f"{scratch} == {scratch_bytes}")
         arguments = tuple(f"&{name}" for name in names)
-        label = self._source.graph.name(output)
-        call = Call(kernel, arguments, (read,), Operand(output), label, scratch_bytes, macs)
+        label = self._source.graph.name(write.tensor)
+        call = Call(kernel, arguments, (read,), write, label, scratch_bytes, macs)
         self._program.calls.append(call)
 
     def _layer(
@@ -156,7 +156,7 @@ class WeightedLayers:
         if connected and self._arithmetic == "litert":
             limits = [int(bounds.max())] if len(factors) == 1 else [int(b) for b in bounds]
             fitted = [
-                fit_line(double_rises(factor, zero, lowest, highest), factor, limit)
+                fit_line(double_rises(factor, zero, lowest, highest), factor, limit, highest)
                 for factor, limit in zip(factors, limits, strict=True)
             ]
             lines = self._constants.structures("asc_line_t", map(line_entry, fitted), label)
@@ -183,7 +183,7 @@ class WeightedLayers:
 def line_entry(line: Line) -> list[object]:
     """The fields of `asc_line_t`."""
     wide = [int64(value) for value in (line.slope, line.below, line.above)]
-    return [*wide, line.pivot, line.limit, line.shift]
+    return [*wide, line.limit, line.shift]
 
 
 def _factors(

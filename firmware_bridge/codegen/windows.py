@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
-from edge_asc.firmware_bridge.codegen.calls import Program
+from edge_asc.firmware_bridge.codegen.calls import Operand, Program
 from edge_asc.firmware_bridge.codegen.constants import Constants
 from edge_asc.firmware_bridge.codegen.source import Source
 
@@ -54,7 +55,7 @@ def window_of(
 ) -> Window:
     """The window of `size` (height, width) of a convolution or pooling.
 
-    Raises FirmwareError for dilation and for anything but one picture.
+    Raises FirmwareError for dilation and for anything but pictures.
     """
     x, y = int(operator.inputs[0]), int(operator.outputs[0])
     options = operator.builtinOptions
@@ -70,6 +71,14 @@ def window_of(
     return Window(
         image, in_height, in_width, channels, out_height, out_width, *size, *strides, top, left
     )
+
+
+def pictures(source: Source, window: Window, output: int) -> Iterator[tuple[Operand, Operand]]:
+    """Where each picture is read and written; a kernel takes one at a time."""
+    count = source.shape(output)[0]
+    read, write = source.size(window.image) // count, source.size(output) // count
+    for at in range(count):
+        yield Operand(window.image, at * read), Operand(output, at * write)
 
 
 def _before(in_size: int, out_size: int, window: int, stride: int) -> int:

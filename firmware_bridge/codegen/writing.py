@@ -93,7 +93,7 @@ class Writer:
         } | {
             self._plan.offsets[f"s{at}"] + call.scratch_bytes
             for at, call in enumerate(self._program.calls)
-            if call.scratch_bytes
+            if f"s{at}" in self._plan.offsets
         }
         return [
             f"ASC_CHECK({self._name}_arena_holds_{end}, {end} <= {arena});" for end in sorted(ends)

@@ -42,7 +42,7 @@ static inline int32_t scaled_by_line(const asc_line_t *line, int32_t sum)
 {
     int32_t within = sum > line->limit ? line->limit : sum;
     within = within < -line->limit ? -line->limit : within;
-    return (int32_t)((within * line->slope + (within < line->pivot ? line->below : line->above))
+    return (int32_t)((within * line->slope + (within < 0 ? line->below : line->above))
                      >> line->shift);
 }
 
@@ -210,6 +210,28 @@ static inline int32_t smaller(int32_t a, int32_t b)
     return a < b ? a : b;
 }
 
+/* Small C libraries copy byte by byte; four at a time is what every core can. */
+static inline int8_t *copied(const int8_t *from, int32_t count, int8_t *to)
+{
+    for (; count >= 4; count -= 4) {
+        memcpy(to, from, 4);
+        from += 4;
+        to += 4;
+    }
+    for (; count > 0; --count) {
+        *to++ = *from++;
+    }
+    return to;
+}
+
+static inline int8_t *filled(int8_t value, int32_t count, int8_t *to)
+{
+    for (; count > 0; --count) {
+        *to++ = value;
+    }
+    return to;
+}
+
 /* What the window covers at one place, as (window_height, window_width, channels). */
 static void gather(const asc_window_t *window, const int8_t *input, int32_t out_y, int32_t out_x,
                    int8_t *patch)
@@ -218,20 +240,19 @@ static void gather(const asc_window_t *window, const int8_t *input, int32_t out_
     const int32_t first = out_x * window->stride_width - window->pad_left;
     const int32_t begin = larger(first, 0);
     const int32_t end = smaller(first + window->window_width, window->in_width);
-    const size_t row_bytes = (size_t)(window->window_width * window->channels);
-    const size_t before = (size_t)((begin - first) * window->channels);
-    const size_t inside = end > begin ? (size_t)((end - begin) * window->channels) : 0U;
+    const int32_t row_bytes = window->window_width * window->channels;
+    const int32_t before = (begin - first) * window->channels;
+    const int32_t inside = end > begin ? (end - begin) * window->channels : 0;
     int32_t y;
     for (y = top; y < top + window->window_height; ++y) {
-        if (y < 0 || y >= window->in_height || inside == 0U) {
-            memset(patch, window->outside, row_bytes);
+        if (y < 0 || y >= window->in_height || inside == 0) {
+            patch = filled(window->outside, row_bytes, patch);
         } else {
-            const int32_t pixel = y * window->in_width + begin;
-            memset(patch, window->outside, before);
-            memcpy(patch + before, input + pixel * window->channels, inside);
-            memset(patch + before + inside, window->outside, row_bytes - before - inside);
+            const int8_t *row = input + (y * window->in_width + begin) * window->channels;
+            patch = filled(window->outside, before, patch);
+            patch = copied(row, inside, patch);
+            patch = filled(window->outside, row_bytes - before - inside, patch);
         }
-        patch += row_bytes;
     }
 }
 
@@ -259,28 +280,59 @@ void asc_convolution(const asc_window_t *window, const asc_dense_t *layer, const
     }
 }
 
+/* Channels from `channel` on at one place, four of them: each address serves all four. */
+static inline void four_filters(const asc_dense_t *layer, int32_t channel, int32_t channels,
+                                const int8_t *patch, int8_t *output)
+{
+    const int8_t *value = patch + channel;
+    const int8_t *weight = layer->weights + channel;
+    const int32_t *bias = layer->bias + channel;
+    int32_t s0 = bias[0];
+    int32_t s1 = bias[1];
+    int32_t s2 = bias[2];
+    int32_t s3 = bias[3];
+    int32_t tap;
+    for (tap = 0; tap < layer->depth; ++tap) {
+        s0 += value[0] * weight[0];
+        s1 += value[1] * weight[1];
+        s2 += value[2] * weight[2];
+        s3 += value[3] * weight[3];
+        value += channels;
+        weight += channels;
+    }
+    output[channel] = finished(&layer->scaling, channel, s0);
+    output[channel + 1] = finished(&layer->scaling, channel + 1, s1);
+    output[channel + 2] = finished(&layer->scaling, channel + 2, s2);
+    output[channel + 3] = finished(&layer->scaling, channel + 3, s3);
+}
+
+static inline void one_filter(const asc_dense_t *layer, int32_t channel, int32_t channels,
+                              const int8_t *patch, int8_t *output)
+{
+    int32_t sum = layer->bias[channel];
+    int32_t tap;
+    for (tap = 0; tap < layer->depth; ++tap) {
+        const int32_t at = tap * channels + channel;
+        sum += patch[at] * layer->weights[at];
+    }
+    output[channel] = finished(&layer->scaling, channel, sum);
+}
+
 void asc_depthwise(const asc_window_t *window, const asc_dense_t *layer, const int8_t *input,
                    int8_t *scratch, int8_t *output)
 {
     const int32_t channels = window->channels;
-    const int32_t taps = window->window_height * window->window_width;
     int32_t y;
     int32_t x;
     int32_t channel;
-    int32_t tap;
     for (y = 0; y < window->out_height; ++y) {
         for (x = 0; x < window->out_width; ++x) {
             gather(window, input, y, x, scratch);
-            for (channel = 0; channel < channels; ++channel) {
-                const int8_t *value = scratch + channel;
-                const int8_t *weight = layer->weights + channel;
-                int32_t sum = layer->bias[channel];
-                for (tap = 0; tap < taps; ++tap) {
-                    sum += *value * *weight;
-                    value += channels;
-                    weight += channels;
-                }
-                output[channel] = finished(&layer->scaling, channel, sum);
+            for (channel = 0; channel + 4 <= channels; channel += 4) {
+                four_filters(layer, channel, channels, scratch, output);
+            }
+            for (; channel < channels; ++channel) {
+                one_filter(layer, channel, channels, scratch, output);
             }
             output += channels;
         }
@@ -357,8 +409,24 @@ void asc_max_pool(const asc_window_t *window, int32_t lowest, int32_t highest,
     }
 }
 
-void asc_mean(const asc_line_t *line, int32_t outer, int32_t reduced, int32_t inner,
-              const int8_t *input, int8_t *output)
+/* How many of the `count` sums are not above `sum`. */
+static int32_t reached(const int32_t *rises, int32_t count, int32_t sum)
+{
+    int32_t first = 0;
+    while (count > 0) {
+        const int32_t half = count / 2;
+        if (rises[first + half] <= sum) {
+            first += half + 1;
+            count -= half + 1;
+        } else {
+            count = half;
+        }
+    }
+    return first;
+}
+
+void asc_mean(const int32_t *rises, int32_t count, int32_t lowest, int32_t outer, int32_t reduced,
+              int32_t inner, const int8_t *input, int8_t *output)
 {
     int32_t block;
     int32_t at;
@@ -371,7 +439,7 @@ void asc_mean(const asc_line_t *line, int32_t outer, int32_t reduced, int32_t in
                 sum += *value;
                 value += inner;
             }
-            *output++ = clamped(scaled_by_line(line, sum), -128, 127);
+            *output++ = (int8_t)(lowest + reached(rises, count, sum));
         }
         input += reduced * inner;
     }

@@ -14,13 +14,12 @@
 #define ASC_CHECK(name, condition) typedef char asc_check_##name[(condition) ? 1 : -1]
 
 /* A sum is scaled by (sum * slope + offset) >> shift, which equals what the network was checked
- * against for every sum: `below` is the offset of sums under `pivot`, `above` that of the others.
+ * against for every sum: `below` is the offset of negative sums, `above` that of the others.
  */
 typedef struct {
     int64_t slope;
     int64_t below;
     int64_t above;
-    int32_t pivot;
     int32_t limit; /* sums beyond +-limit give the outermost value anyway */
     int32_t shift;
 } asc_line_t;
@@ -94,9 +93,11 @@ void asc_average_pool(const asc_window_t *window, int32_t lowest, int32_t highes
                       const int8_t *input, int8_t *output);
 void asc_max_pool(const asc_window_t *window, int32_t lowest, int32_t highest,
                   const int8_t *input, int8_t *output);
-/* (outer, reduced, inner) -> (outer, inner): `line` scales the sum of the reduced values. */
-void asc_mean(const asc_line_t *line, int32_t outer, int32_t reduced, int32_t inner,
-              const int8_t *input, int8_t *output);
+/* (outer, reduced, inner) -> (outer, inner): the mean of a sum is `lowest`, and one more for each
+ * of the `count` sums in `rises`, which never fall, that it reaches.
+ */
+void asc_mean(const int32_t *rises, int32_t count, int32_t lowest, int32_t outer, int32_t reduced,
+              int32_t inner, const int8_t *input, int8_t *output);
 void asc_add(const asc_pair_t *pair, const int8_t *a, const int8_t *b, int8_t *output);
 void asc_subtract(const asc_pair_t *pair, const int8_t *a, const int8_t *b, int8_t *output);
 /* Uses the pair's zeros, `multiplier` and `shift`. */
