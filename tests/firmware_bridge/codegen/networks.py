@@ -25,7 +25,7 @@ _OPTIONS = {
     "STRIDED_SLICE": "StridedSliceOptions",
     "SUB": "SubOptions",
 }
-_VERSIONS = {"FULLY_CONNECTED": 5, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3}
+_VERSIONS = {"RESHAPE": 1, "FULLY_CONNECTED": 5, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3}
 _TYPES = {
     "int8": schema.TensorType.INT8,
     "int16": schema.TensorType.INT16,
