@@ -24,9 +24,14 @@
 #include "asc_frontend.h"
 #include "asc_model.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* For city and minute_of_day of asc_set_context. */
 #define ASC_UNKNOWN (-1)
 
+/* What stands for a probability of 1. */
 #define ASC_PROBABILITY_ONE 32767
 #define ASC_MEMORY_BYTES (sizeof(asc_t))
 /* Sound between two results. */
@@ -83,5 +88,9 @@ int asc_set_context(asc_t *self, int city, int minute_of_day, int weekday, int m
 /* Sound was lost: forgets what was heard. The next result comes after a whole window, and says so.
  * City and time stay. */
 void asc_reset(asc_t *self);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

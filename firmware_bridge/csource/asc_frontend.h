@@ -15,6 +15,10 @@
 
 #include "asc_logmel.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define ASC_CELL_FEATURES (ASC_CELL_FRAMES * ASC_NUM_MELS)
 
 /* What lasts from frame to frame. */
@@ -46,5 +50,9 @@ int asc_frontend_is_full(const asc_frontend_t *self);
  * The floor follows the highest level of the window so far. `features` may lie at the beginning of
  * `work`: each number is read before its place is written to. */
 void asc_frontend_features(asc_frontend_t *self, const asc_frontend_work_t *work, int8_t *features);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -15,6 +15,10 @@
 
 #include "asc_facts.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #if ASC_FRONTEND_FIXED
 typedef int32_t asc_level_t; /* in steps of 2^-20 dB */
 typedef int32_t asc_part_t;
@@ -38,5 +42,9 @@ asc_level_t asc_logmel_floor(asc_level_t highest);
 /* What the encoder takes for a level of a band: not below `floor`, standardised, clipped, rounded
  * half to even. */
 int8_t asc_logmel_quantize(asc_level_t level, asc_level_t floor, uint32_t band);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -61,9 +61,15 @@ _HEADER = """\
 
 {sections}
 
+#ifdef __cplusplus
+extern "C" {{
+#endif
 extern const char *const asc_scene_names[ASC_NUM_SCENES];
 #if ASC_USES_CONTEXT
 extern const char *const asc_city_names[ASC_NUM_CITIES];
+#endif
+#ifdef __cplusplus
+}}
 #endif
 
 #endif

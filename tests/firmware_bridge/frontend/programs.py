@@ -38,11 +38,12 @@ def compile_host(
     output: Path, sources: Sequence[Path], folder: Path, *options: str, fixed: bool
 ) -> Path:
     """Raises CalledProcessError, and gcc says why."""
-    include = [f"-I{path}" for path in (folder, CSOURCE, DRIVERS)]
+    # What `options` include comes before the model of these tests.
+    include = [*options, *(f"-I{path}" for path in (folder, CSOURCE, DRIVERS))]
     subprocess.run(
         [
-            *("gcc", *STRICT, "-fno-sanitize-recover=all", *options),
-            *(f"-DASC_FRONTEND_FIXED={int(fixed)}", *include, *map(str, sources)),
+            *("gcc", *STRICT, "-fno-sanitize-recover=all", *include),
+            *(f"-DASC_FRONTEND_FIXED={int(fixed)}", *map(str, sources)),
             *("-o", str(output)),
         ],
         check=True,
