@@ -49,13 +49,12 @@ class Answers:
             encoded = self._oracle.encode(window.features)
             cells.append(np.stack([_input(cell, "features") for cell in encoded]))
             heads.append(self._oracle.classify(encoded, window.context))
-        context = {
-            name: np.stack([_input(head, name) for head in heads])
+        city, time = (
+            np.stack([_input(head, name) for head in heads]) if name in heads[0].inputs else None
             for name in ("city", "time")
-            if name in heads[0].inputs
-        }
+        )
         logits = np.stack([head.outputs[0].ravel() for head in heads])
-        return Vectors(np.stack(cells), logits=logits, **context)
+        return Vectors(np.stack(cells), city, time, logits)
 
     def of_sound(self, windows: Sequence[Int16]) -> Vectors:
         """Of sound, shape (window_samples,) each, nothing before it, city and time unknown."""
