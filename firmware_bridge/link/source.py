@@ -16,12 +16,14 @@ from edge_asc.sources.flow import Block
 
 ALLOWED_HZ = (1_000, 768_000)
 
+_FAREWELL_S = 0.5
+
 _BITS_PER_BYTE = 10
 """Of a serial line, start and stop bits included"""
 _FORMS = {Can.PCM: "PCM of 16 bits", Can.ADPCM: "IMA ADPCM of 4 bits"}
 
-_OVERHEAD = 1.03
-"""Of frames of 10 ms"""
+_FRAMING_BYTES_PER_S = 2_800
+"""A hundred frames a second, each with 28 bytes that are no sound"""
 
 
 class SerialMicrophone:
@@ -48,6 +50,7 @@ class _SerialSession:
     ) -> None:
         self._conversation, self._port, self._say = conversation, port, say
         self._closing = threading.Event()
+        self._ended = threading.Event()
 
     def blocks(self) -> Iterator[Block]:
         try:
@@ -67,9 +70,12 @@ class _SerialSession:
                     yield from joiner.flush()
         finally:
             self._conversation.close()
+            self._ended.set()
 
     def close(self) -> None:
+        """Waits for the farewell: a program that ends at once would not say it."""
         self._closing.set()
+        self._ended.wait(_FAREWELL_S)
 
 
 def choose_form(hello: Hello, baud: int) -> Can:
@@ -92,13 +98,15 @@ def choose_form(hello: Hello, baud: int) -> Can:
             f"{hello.name} says that it samples at {rate_hz} Hz; from {ALLOWED_HZ[0]} to"
             f" {ALLOWED_HZ[1]} Hz is allowed: set sample_rate_hz in its asc_link_device_t"
         )
-    for form, num_bytes in ((Can.PCM, 2.0), (Can.ADPCM, 0.5)):
-        if can & form and rate_hz * num_bytes * _OVERHEAD * _BITS_PER_BYTE <= baud:
-            return form
-    least = 0.5 if can & Can.ADPCM else 2.0
-    needed = round(rate_hz * least * _OVERHEAD * _BITS_PER_BYTE)
+    needed_baud = 0
+    for form, sample_bytes in ((Can.PCM, 2.0), (Can.ADPCM, 0.5)):
+        if can & form:
+            bytes_per_s = rate_hz * sample_bytes + _FRAMING_BYTES_PER_S
+            needed_baud = round(bytes_per_s * _BITS_PER_BYTE)
+            if needed_baud <= baud:
+                return form
     raise LinkError(
         f"{hello.name} samples at {rate_hz} Hz, for which {baud} baud is too slow: it takes"
-        f" {needed}; set a higher speed in firmware and name it, or any for a USB port"
+        f" {needed_baud}; set a higher speed in firmware and name it, or any for a USB port"
         " (serial:PORT:BAUD)"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,3 +121,16 @@ def test_recording_from_a_microcontroller(
     done = edge_asc("record", "--source", f"serial:{line.path}", *arguments)
     assert done.exit_code == 0, done.stderr
     assert len(list(out.rglob("*.flac"))) == 1
+
+
+def test_the_device_is_told_when_listening_ends(line: Line, rng: np.random.Generator) -> None:
+    """In a process of its own, which ends at once."""
+    device = FakeDevice(line)
+    stream(device, noise(rng, 2, 44_100, 0.5))
+    words = ("listen", "--source", f"serial:{line.path}", "--seconds", "1", "--no-retry")
+    done = subprocess.run(
+        [sys.executable, "-m", "edge_asc", *words], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "heard 1.0 s" in done.stderr
+    assert device.stopped.wait(PATIENCE_S)

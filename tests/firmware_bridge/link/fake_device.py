@@ -53,7 +53,7 @@ class Line:
         with self._lock:  # a file that is being read would stay open when it is closed
             if not self._open:
                 return None
-            ready, _, _ = select.select([self.master], [], [], 0.01)
+            ready, _, _ = select.select([self.master], [], [], 0.005)
             return os.read(self.master, 4096) if ready else b""
 
     def write(self, data: bytes) -> None:
@@ -62,10 +62,12 @@ class Line:
             with self._lock:
                 if not self._open:
                     return
-                _, ready, _ = select.select([], [self.master], [], 0.01)
+                _, ready, _ = select.select([], [self.master], [], 0.005)
                 if ready:
                     with contextlib.suppress(BlockingIOError):
                         data = data[os.write(self.master, data) :]
+            if data:
+                time.sleep(0.001)  # without the lock, which others wait for
 
     def unplug(self) -> None:
         with self._lock:
@@ -155,7 +157,7 @@ class FakeDevice:
                     self.ignores.remove(type(message))  # type: ignore[arg-type]
                 else:
                     self._take(message, frame.type, frame.sequence)
-            time.sleep(0)  # who waits for the lock is to have it
+            time.sleep(0.001)
 
     def _take(self, message: object, kind: int, sequence: int) -> None:
         if isinstance(message, HelloRequest):
@@ -167,8 +169,11 @@ class FakeDevice:
             if self._done != (kind, sequence):
                 self._carry_out(message)
             self._done = kind, sequence
+            if isinstance(message, Stop):
+                self.stopped.set()  # the host does not wait for the answer, nor read it
             self.send(Ack(kind, Status.DONE), sequence)
-            (self.stopped if isinstance(message, Stop) else self.started).set()
+            if not isinstance(message, Stop):
+                self.started.set()
 
     def _carry_out(self, message: Start | Stop | Context) -> None:
         self.asked.append(message)

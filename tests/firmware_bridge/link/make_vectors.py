@@ -126,7 +126,7 @@ def sounds() -> dict[str, list[int]]:
 
 
 def adpcm() -> list[dict[str, object]]:
-    cases = []
+    cases: list[dict[str, object]] = []
     for name, samples in sounds().items():
         pcm = struct.pack(f"<{len(samples)}h", *samples)
         for start in ADPCM_STARTS:

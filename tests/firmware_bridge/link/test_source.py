@@ -312,13 +312,14 @@ def hello(capabilities: Can, rate_hz: int = 44_100) -> Hello:
 
 def test_pcm_where_the_line_is_fast_enough() -> None:
     both = Can.PCM | Can.ADPCM
-    # 44,100 samples of 16 bits, 10 bits on the line for a byte and 3 % for frames: 908,460.
+    # 10 bits on the line for a byte; 44,100 samples of 2 bytes, or of a half, and 2,800 bytes of
+    # framing a second: 910,000 and 248,500.
     assert choose_form(hello(both), 921_600) == Can.PCM
-    assert choose_form(hello(both), 908_000) == Can.ADPCM
+    assert choose_form(hello(both), 909_999) == Can.ADPCM
     assert choose_form(hello(both, 16_000), 460_800) == Can.PCM
-    with pytest.raises(LinkError, match="115200 baud is too slow: it takes 227115"):
+    with pytest.raises(LinkError, match="115200 baud is too slow: it takes 248500"):
         choose_form(hello(both), 115_200)
-    with pytest.raises(LinkError, match="it takes 908460"):
+    with pytest.raises(LinkError, match="it takes 910000"):
         choose_form(hello(Can.PCM), 460_800)
 
 
