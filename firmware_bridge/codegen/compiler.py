@@ -157,7 +157,7 @@ def write_model(networks: Sequence[CompiledNetwork]) -> dict[str, str]:
 
 def _lower(source: Source, program: Program, constants: Constants, asked: Oracle) -> None:
     """Every operator of the network as calls and views."""
-    weighted = WeightedLayers(source, program, constants, asked.arithmetic)
+    weighted = WeightedLayers(source, program, constants, asked)
     elementwise = Elementwise(source, program, constants, asked)
     layout = Layout(source, program)
     lowerings: dict[str, Callable[[Any], None]] = {

@@ -20,6 +20,9 @@ from edge_asc.firmware_bridge.codegen.windows import pictures, window_of
 _FINER_BITS = 20
 """By so many is the common scale of a sum finer than the coarser input's: the kernels' ASC_FINER"""
 
+_MOST_PRODUCT_SHIFT = 14
+"""255 * 255 shifted further does not fit 32 bits"""
+
 _MOST_MEAN_RUNS = 5000
 
 
@@ -151,6 +154,8 @@ class Elementwise:
         else:
             factor = scales[0] * scales[1] / scales[2]
         multiplier, shift = quantized_multiplier(factor)
+        if shift > _MOST_PRODUCT_SHIFT:
+            raise self._source.refused(y, "has a scale too fine for its inputs' product")
         return [("multiplier", multiplier), ("shift", shift)]
 
     def _ask_for_table(self, operator: Any) -> Int8:  # noqa: ANN401

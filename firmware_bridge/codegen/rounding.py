@@ -40,6 +40,13 @@ def quantized_multiplier(real: float) -> tuple[int, int]:
     return multiplier, shift
 
 
+def scaled_twice(value: int, multiplier: int, shift: int) -> int:
+    """The product with a quantized multiplier: rounded half up, then half away from zero."""
+    high = ((value << max(0, shift)) * multiplier + (1 << 30)) >> 31
+    right = max(0, -shift)
+    return (high + ((1 << right) >> 1) - (high < 0 < right)) >> right
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """`asc_line_t` of the kernels: (sum * slope + offset) >> shift, offsets by the sum's sign.

@@ -8,15 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_asc.firmware_bridge.codegen.calls import Call, Operand, Program
-from edge_asc.firmware_bridge.codegen.constants import Constants, int64
-from edge_asc.firmware_bridge.codegen.oracle import Arithmetic
-from edge_asc.firmware_bridge.codegen.rounding import (
-    MOST_SUM,
-    Line,
-    double_rises,
-    fit_line,
-    quantized_multiplier,
-)
+from edge_asc.firmware_bridge.codegen.constants import Constants
+from edge_asc.firmware_bridge.codegen.oracle import Oracle
+from edge_asc.firmware_bridge.codegen.probe import check_rounding
+from edge_asc.firmware_bridge.codegen.rounding import MOST_SUM
+from edge_asc.firmware_bridge.codegen.scaling import Output, Scaling, scaling_of
 from edge_asc.firmware_bridge.codegen.source import Source
 from edge_asc.firmware_bridge.codegen.windows import Window, pictures, window_of
 
@@ -31,12 +27,13 @@ class WeightedLayers:
     """
 
     def __init__(
-        self, source: Source, program: Program, constants: Constants, arithmetic: Arithmetic
+        self, source: Source, program: Program, constants: Constants, oracle: Oracle
     ) -> None:
         self._source = source
         self._program = program
         self._constants = constants
-        self._arithmetic = arithmetic
+        self._oracle = oracle
+        self._layers: dict[tuple[object, ...], str] = {}
 
     def convolution(self, operator: Any) -> None:  # noqa: ANN401 - the schema's class has no types
         x, w, y = (int(index) for index in (*operator.inputs[:2], operator.outputs[0]))
@@ -84,7 +81,7 @@ class WeightedLayers:
             raise self._source.refused(y, "has shuffled weights or a hybrid input")
         weights = self._source.weights(w)
         rows = self._source.size(x) // weights.shape[1]
-        layer = self._layer(operator, weights, rows, axis=0, connected=True)
+        layer = self._layer(operator, weights, rows, axis=0)
         self._emit("asc_dense", (layer,), Operand(x), Operand(y), rows * weights.size)
 
     def _emit(
@@ -109,88 +106,54 @@ class WeightedLayers:
         *,
         axis: int,
         order: npt.NDArray[np.int8] | None = None,
-        connected: bool = False,
     ) -> str:
-        """The name of an `asc_dense_t`; `flat` has shape (out_channels, depth)."""
+        """The name of an `asc_dense_t`; `flat` has shape (out_channels, depth).
+
+        Steps of an unrolled layer have the same one, which is made and tried once.
+        """
         source = self._source
-        x, w, y = (int(index) for index in (*operator.inputs[:2], operator.outputs[0]))
+        x, y = int(operator.inputs[0]), int(operator.outputs[0])
         label = source.graph.name(y)
-        out_channels, depth = flat.shape
-        bias = source.bias(operator, out_channels)
+        output = Output(source.scale(y), source.zero(y), *source.activation_range(operator))
+        key = (*map(int, operator.inputs[1:]), source.scale(x), source.zero(x), output, rows)
+        if key in self._layers:
+            return self._layers[key]
+        bias = source.bias(operator, len(flat))
         wide = flat.astype(np.int64)
         bounds = np.abs(wide).sum(axis=1) * _INT8_RANGE + np.abs(bias)
         if bounds.max() > MOST_SUM:
             raise source.refused(y, "sums so much that 32 bits do not hold it")
+        scaling = self._scaling(operator, axis, [int(bound) for bound in bounds], output)
         folded = bias - source.zero(x) * wide.sum(axis=1)
-        scales = source.weight_scales(w, axis, out_channels)
         fields = [
             ("weights", self._constants.array("int8_t", flat if order is None else order, label)),
             ("bias", self._constants.array("int32_t", folded, label)),
             ("rows", rows),
-            ("depth", depth),
-            ("out_channels", out_channels),
-            *self._scaling(operator, scales, bounds, connected=connected),
+            ("depth", flat.shape[1]),
+            ("out_channels", len(flat)),
+            *scaling.fields(self._constants, label),
         ]
-        return self._constants.structure("asc_dense_t", fields, label)
+        self._layers[key] = self._constants.structure("asc_dense_t", fields, label)
+        return self._layers[key]
 
     def _scaling(
         self,
         operator: Any,  # noqa: ANN401
-        scales: npt.NDArray[np.float32],
-        bounds: npt.NDArray[np.int64],
-        *,
-        connected: bool,
-    ) -> list[tuple[str, object]]:
-        """The fields of `asc_scaling_t`."""
-        source = self._source
-        x, y = int(operator.inputs[0]), int(operator.outputs[0])
-        lowest, highest = source.activation_range(operator)
-        factors = _factors(
-            source.scale(x),
-            scales,
-            source.scale(y),
-            single=connected and self._arithmetic == "tflm" and len(scales) == 1,
-        )
-        multipliers, shifts, lines, zero = "NULL", "NULL", "NULL", source.zero(y)
-        label = source.graph.name(y)
-        if connected and self._arithmetic == "litert":
-            limits = [int(bounds.max())] if len(factors) == 1 else [int(b) for b in bounds]
-            fitted = [
-                fit_line(double_rises(factor, zero, lowest, highest), factor, limit, highest)
-                for factor, limit in zip(factors, limits, strict=True)
-            ]
-            lines = self._constants.structures("asc_line_t", map(line_entry, fitted), label)
-            zero = 0  # it is in the lines
-        else:
-            pairs = np.array([quantized_multiplier(factor) for factor in factors])
-            multipliers = self._constants.array("int32_t", pairs[:, 0], label)
-            shifts = self._constants.array("int8_t", pairs[:, 1], label)
-        return [
-            ("scaling.multipliers", multipliers),
-            ("scaling.shifts", shifts),
-            ("scaling.lines", lines),
-            ("scaling.per_channel", int(len(factors) > 1)),
-            ("scaling.zero", zero),
-            ("scaling.lowest", lowest),
-            ("scaling.highest", highest),
-        ]
+        axis: int,
+        bounds: list[int],
+        output: Output,
+    ) -> Scaling:
+        """The rule of a layer's sums, tried on the oracle."""
+        source, channels = self._source, len(bounds)
+        x, w = (int(index) for index in operator.inputs[:2])
+        scales = source.weight_scales(w, axis, channels)
+        kind = source.graph.kind(operator)
+        arithmetic = self._oracle.arithmetic
+        scaling = scaling_of(arithmetic, kind, source.scale(x), scales, bounds, output)
+        factors = np.resize(scaling.factors, channels).tolist()
+        check_rounding(source, operator, self._oracle, scaling.at, factors, bounds)
+        return scaling
 
     def _window(self, window: Window, x: int, y: int) -> str:
         label = self._source.graph.name(y)
         return window.constant(self._constants, self._source.zero(x), label)
-
-
-def line_entry(line: Line) -> list[object]:
-    """The fields of `asc_line_t`."""
-    wide = [int64(value) for value in (line.slope, line.below, line.above)]
-    return [*wide, line.limit, line.shift]
-
-
-def _factors(
-    x_scale: float, w_scales: npt.NDArray[np.float32], y_scale: float, *, single: bool
-) -> list[float]:
-    """What a sum's one is worth in the output; `single`: the product is a float32, as in TFLM."""
-    products = [float(scale) * x_scale for scale in w_scales]
-    if single:
-        products = [float(np.float32(product)) for product in products]
-    return [product / y_scale for product in products]

@@ -70,13 +70,14 @@ def fully_connected(rng: Rng) -> Case:
     return b.build([x], [y]), [[int8s(rng, (rows, depth))] for _ in range(4)]
 
 
-def _sizes(rng: Rng, padding: int) -> tuple[int, ...]:
+def _sizes(rng: Rng, padding: int) -> tuple[int, int, int, int, int, int, int, int]:
     """Window, strides, input and output, each (height, width)."""
     window = rng.integers(1, 5, 2)
     stride = rng.integers(1, 4, 2)
     size = window + rng.integers(0, 9, 2)
     out = -(-size // stride) if padding == SAME else (size - window) // stride + 1
-    return tuple(int(one) for one in (*window, *stride, *size, *out))
+    wh, ww, sh, sw, ih, iw, oh, ow = (int(one) for one in (*window, *stride, *size, *out))
+    return wh, ww, sh, sw, ih, iw, oh, ow
 
 
 def convolution(rng: Rng) -> Case:
@@ -168,19 +169,19 @@ def _pair(rng: Rng, kind: str) -> Case:
     """Every int8 with every other; or a constant, one value or along the last axis."""
     b, how = Builder(), str(rng.choice(["both", "value", "last axis", "constant"]))
     low, high = (0.01, 0.1) if kind == "MUL" else (0.005, 0.2)
-    first, second = (b.tensor, b.tensor)
     y_scale = scale_of(rng) * (0.5 if kind == "MUL" else 1.0)
     a_scale, b_scale = scale_of(rng, low, high), scale_of(rng, low, high)
+    shape: tuple[int, ...] = (256, 256)
+    other: tuple[int, ...] = shape
     if how == "both":
-        shape, other = (256, 256), (256, 256)
         vectors = [[np.repeat(EVERY_INT8, 256).reshape(shape), np.tile(EVERY_INT8, (256, 1))]]
     else:
         shape = (4, 64)
         other = {"value": (), "last axis": (64,), "constant": (1, 64)}[how]
         vectors = [[EVERY_INT8.reshape(shape)]]
-    x = first(shape, a_scale, zero_of(rng))
+    x = b.tensor(shape, a_scale, zero_of(rng))
     values = None if how == "both" else int8s(rng, other)
-    z = second(other, b_scale, zero_of(rng), values)
+    z = b.tensor(other, b_scale, zero_of(rng), values)
     y = b.tensor(shape, y_scale, zero_of(rng))
     swapped = bool(rng.random() < 0.5)
     activation = int(rng.choice(ACTIVATIONS))

@@ -19,6 +19,7 @@ from edge_asc.firmware_bridge.codegen.rounding import (
     double_rises,
     fit_line,
     quantized_multiplier,
+    scaled_twice,
     table_rises,
 )
 
@@ -81,7 +82,9 @@ def test_the_kernel_rounds_twice_like_exact_numbers(
 ) -> None:
     """Half up to 31 bits first, then half away from zero: gemmlowp's documented rule."""
     high = half_up(Fraction(value * multiplier, 1 << 31))
-    assert kernels.exposed_twice(value, multiplier, shift) == half_away(Fraction(high, 1 << -shift))
+    wanted = half_away(Fraction(high, 1 << -shift))
+    assert kernels.exposed_twice(value, multiplier, shift) == wanted
+    assert scaled_twice(value, multiplier, shift) == wanted
 
 
 @given(st.integers(-(2**20), 2**20), st.integers(2**30, 2**31 - 1), st.integers(1, 10))
@@ -91,6 +94,7 @@ def test_a_factor_above_one_shifts_left_first(
 ) -> None:
     exact = Fraction((value << shift) * multiplier, 1 << 31)
     assert kernels.exposed_twice(value, multiplier, shift) == half_up(exact)
+    assert scaled_twice(value, multiplier, shift) == half_up(exact)
 
 
 @given(st.floats(2.0**-31, 2.0**29, allow_subnormal=False))
