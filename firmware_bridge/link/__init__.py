@@ -10,3 +10,6 @@ from pathlib import Path
 
 C_SOURCES = Path(__file__).parent / "csource"
 """asc_frame, asc_adpcm and asc_link, each .h and .c"""
+
+VERSION = 1
+"""Of the link; ASC_LINK_VERSION in C"""

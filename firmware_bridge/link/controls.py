@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING, ClassVar
 
-from edge_asc.firmware_bridge.link.frames import VERSION
+from edge_asc.firmware_bridge.link import VERSION
 
 if TYPE_CHECKING:
     from edge_asc.manifest import Manifest

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from cobs import cobs
 
-VERSION = 1
+from edge_asc.firmware_bridge.link import VERSION
 
 MAX_PAYLOAD_BYTES = 4096
 """46 ms of sound at 44.1 kHz; whatever is longer was no frame."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge_asc.errors import LinkError
+from edge_asc.firmware_bridge.link import VERSION
 from edge_asc.firmware_bridge.link.controls import (
     Ack,
     Hello,
@@ -21,7 +22,7 @@ from edge_asc.firmware_bridge.link.controls import (
     TimeAnswer,
     TimeRequest,
 )
-from edge_asc.firmware_bridge.link.frames import VERSION, Frame, FrameReader, encode
+from edge_asc.firmware_bridge.link.frames import Frame, FrameReader, encode
 from edge_asc.firmware_bridge.link.messages import (
     Control,
     Data,

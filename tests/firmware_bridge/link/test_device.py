@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from edge_asc.firmware_bridge.link import C_SOURCES
+from edge_asc.firmware_bridge.link import C_SOURCES, VERSION
 from tests.firmware_bridge.link.conftest import compile_c
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
@@ -60,3 +61,17 @@ def test_no_state_of_its_own_and_no_memory_from_others(tmp_path: Path) -> None:
             assert kind in "tTrRU", f"{source.name} has {name} of kind {kind}"
             (undefined if kind == "U" else defined).add(name)
     assert undefined - defined <= {"memcpy", "memset"}
+
+
+def test_both_ends_speak_the_same_version() -> None:
+    header = (C_SOURCES / "asc_frame.h").read_text()
+    assert f"#define ASC_LINK_VERSION {VERSION}u\n" in header
+
+
+def test_the_hash_of_a_model_needs_no_package_of_the_link() -> None:
+    """It is written into every package of firmware."""
+    program = (
+        "import sys; sys.modules['cobs'] = sys.modules['serial'] = None;"
+        "from edge_asc.firmware_bridge.link.controls import model_hash"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
