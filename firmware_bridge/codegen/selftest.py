@@ -22,6 +22,10 @@ _HEADER = """\
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
 #define ASC_SELFTEST_VECTORS {count}
 /* Bytes of the memory that the test needs, at a multiple of 4. */
 #define ASC_SELFTEST_MEMORY_BYTES {memory_bytes}
@@ -38,6 +42,10 @@ typedef struct {{
 /* 0: all bytes are right. Else 1 + the index of the first wrong vector; `fault` tells where. */
 int asc_selftest_fault(void *memory, asc_selftest_fault_t *fault);
 int asc_selftest(void *memory);
+
+#ifdef __cplusplus
+}}
+#endif
 
 #endif
 """

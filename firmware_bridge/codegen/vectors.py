@@ -28,7 +28,8 @@ class Vector:
 
 def quantize(place: Place, values: Array) -> Int8:
     """Float values as the network takes them, of its shape: as the runtime quantizes."""
-    spec = _spec(place)
+    # The index is an interpreter's, which has no part in this.
+    spec = TensorSpec(place.name, 0, place.shape, np.dtype(np.int8), place.scale, place.zero_point)
     result: Int8 = spec.quantize(values.reshape(place.shape).astype(np.float32))
     return result
 
@@ -67,14 +68,12 @@ class ModelOracle:
         `context`: "city" and "time", shape (num_cities + 1,) and (8,), where the model takes them.
         """
         inputs: dict[str, Int8] = {}
-        (made,) = self._encoder.outputs
         for place in self._head.inputs:
             if place.name in context:
                 inputs[place.name] = quantize(place, context[place.name])
             else:
                 steps = np.concatenate([cell.outputs[0].ravel() for cell in cells])
-                filled = np.resize(steps, place.num_bytes).reshape(place.shape)
-                inputs[place.name] = _as_taken(filled, made, place)
+                inputs[place.name] = np.resize(steps, place.num_bytes).reshape(place.shape)
         return self.run_head(list(inputs.values()))
 
     def run_head(self, values: Sequence[Int8]) -> Vector:
@@ -105,15 +104,3 @@ def golden_vectors(
         }
         vectors += [*encoded, ask.classify(encoded, context)]
     return vectors
-
-
-def _as_taken(steps: Int8, made: Place, taken: Place) -> Int8:
-    """Steps as the head takes them; untouched where it has the encoder's scale."""
-    if _spec(made).has_scale_of(_spec(taken)):
-        return steps
-    return quantize(taken, _spec(made).dequantize(steps))
-
-
-def _spec(place: Place) -> TensorSpec:
-    """Without the index, which is the interpreter's."""
-    return TensorSpec("", 0, (), np.dtype(np.int8), place.scale, place.zero_point)

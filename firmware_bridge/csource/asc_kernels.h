@@ -10,6 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Fails to compile where `condition` is false, at file scope. */
 #define ASC_CHECK(name, condition) typedef char asc_check_##name[(condition) ? 1 : -1]
 
@@ -107,5 +111,9 @@ void asc_look_up(const int8_t *table, int32_t count, const int8_t *input, int8_t
 void asc_copy_rows(int32_t rows, int32_t row_bytes, int32_t in_stride, int32_t out_stride,
                    const int8_t *input, int8_t *output);
 void asc_fill(int32_t count, int8_t value, int8_t *output);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
