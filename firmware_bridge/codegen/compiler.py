@@ -20,7 +20,7 @@ from edge_asc.firmware_bridge.codegen.oracle import Arithmetic, Oracle, oracle
 from edge_asc.firmware_bridge.codegen.plan import Block, plan_memory
 from edge_asc.firmware_bridge.codegen.source import Source
 from edge_asc.firmware_bridge.codegen.weighted import WeightedLayers
-from edge_asc.firmware_bridge.codegen.writing import Writer, one_line
+from edge_asc.firmware_bridge.codegen.writing import Writer
 from edge_asc.model_file import ModelFile
 
 _HEADER = "asc_model.h"
@@ -100,12 +100,13 @@ def compile_network(tflite: bytes, name: str, arithmetic: Arithmetic) -> Compile
     writer = Writer(name, program, lifetimes, plan, offset_of)
     inputs = tuple(_place(source, tensor, offset_of) for tensor in graph.inputs)
     outputs = tuple(_place(source, tensor, offset_of) for tensor in graph.outputs)
-    origin = f"network {one_line(name)!r}, bytes as of {asked.name}"
+    sha256 = hashlib.sha256(tflite).hexdigest()
+    origin = f"network {name!r}, SHA-256 {sha256}: bytes as of {asked.name}"
     return CompiledNetwork(
         name,
         arithmetic,
         asked.name,
-        hashlib.sha256(tflite).hexdigest(),
+        sha256,
         writer.source(constants, loops, origin),
         writer.header(inputs, outputs, origin),
         plan.arena_bytes,
@@ -203,7 +204,7 @@ def _lower(source: Source, program: Program, constants: Constants, asked: Oracle
         program.kinds.append(kind)
         for call in program.calls[first:]:
             for operand in call.inputs:
-                _keep_constant(source, program, constants, operand.tensor)
+                _keep_constant(source, program, constants, program.place(operand).tensor)
 
 
 def _scratch(program: Program, loops: Sequence[Loop]) -> dict[str, Block]:

@@ -46,16 +46,17 @@ def find_loops(program: Program, lifetimes: Lifetimes) -> list[Loop]:
 
 def delay_means(program: Program) -> None:
     """Let every mean wait for its first reader, so that it does not stand between two steps."""
-    for call in [call for call in program.calls if call.kernel == "asc_mean"]:
-        calls = program.calls
+    calls = program.calls
+    for call in [call for call in calls if call.kernel == "asc_mean"]:
+        begin = calls.index(call)
         calls.remove(call)
         made = program.place(call.output).tensor
-        readers = [
+        readers = (
             at
-            for at, other in enumerate(calls)
-            if any(program.place(operand).tensor == made for operand in other.inputs)
-        ]
-        calls.insert(readers[0] if readers else len(calls), call)
+            for at in range(begin, len(calls))
+            if any(program.place(operand).tensor == made for operand in calls[at].inputs)
+        )
+        calls.insert(next(readers, len(calls)), call)
 
 
 def _longest(
@@ -108,16 +109,12 @@ def _can_share(
         steps = [calls[at + loop.period * step] for step in range(loop.count)]
         columns = zip(*((*step.inputs, step.output) for step in steps), strict=True)
         for column in columns:
-            if column[0].tensor in constants:
-                if len(set(column)) > 1:
-                    return False
-            elif not _column_fits(column, lifetimes):
+            if column[0].tensor not in constants and not _column_fits(column, lifetimes):
                 return False
     return all(
         stride(calls, loop, at, which, lifetimes) is not None
         for at in range(loop.first, loop.first + loop.period)
         for which in range(len(calls[at].inputs) + 1)
-        if which == len(calls[at].inputs) or calls[at].inputs[which].tensor not in constants
     )
 
 

@@ -119,9 +119,11 @@ class Writer:
 
     def _pointer(self, call: Call, index: int, which: int, loop: Loop | None) -> str:
         operand = (*call.inputs, call.output)[which]
-        if which < len(call.inputs) and operand.tensor in self._program.constants:
-            return self._program.constants[operand.tensor]
-        pointer = f"arena + {self._offset_of(operand)}"
+        place = self._program.place(operand)
+        if place.tensor in self._program.constants:
+            pointer = f"{self._program.constants[place.tensor]} + {place.offset}"
+        else:
+            pointer = f"arena + {self._offset_of(operand)}"
         if loop is None:
             return pointer
         moves = stride(self._placed, loop, index, which, self._lifetimes)

@@ -160,3 +160,34 @@ def test_padding_is_made_where_others_read_it(
 ) -> None:
     network = check(padded(padding, also_read), tmp_path, rng)
     assert kernels(network)[:3] == ["asc_fill", "asc_copy_rows", "asc_copy_rows"]
+
+
+def test_a_part_of_a_constant_is_read_where_it_lies(tmp_path: Path, rng: Rng) -> None:
+    """Another row for each of six sums, which are a loop along the constant."""
+    b = Builder()
+    x = b.tensor((1, 8), SCALE, ZERO)
+    rows = b.tensor((6, 8), SCALE, ZERO, int8s(rng, (6, 8)))
+    last = x
+    for row in range(6):
+        part, summed = b.tensor((1, 8), SCALE, ZERO), b.tensor((1, 8), SCALE, ZERO)
+        numbers = ([row, 0], [row + 1, 8], [1, 1])
+        limits = [b.tensor((2,), values=values, dtype="int32") for values in numbers]
+        b.operator("STRIDED_SLICE", [rows, *limits], part)
+        b.operator("ADD", [last, part], summed)
+        last = summed
+    network = check(b.build([x], [table(b, last, (1, 8))]), tmp_path, rng)
+    assert network.constant_bytes < 2 * 48 + 256 + 100
+
+
+def test_a_mean_never_comes_before_what_it_is_of(tmp_path: Path, rng: Rng) -> None:
+    """It is written beside a part of the same tensor that is read before."""
+    b = Builder()
+    x = b.tensor((2, 4), 1 / 128, 0)
+    first = table(b, x, (2, 4))
+    second = table(b, first, (2, 4))
+    mean = b.tensor((1, 4), 1 / 128, 0)
+    b.operator("MEAN", [second, b.tensor((1,), values=[0], dtype="int32")], mean, keepDims=True)
+    y = b.tensor((3, 4), 1 / 128, 0)
+    b.operator("CONCATENATION", [first, mean], y, axis=0)
+    network = check(b.build([x], [table(b, y, (3, 4))]), tmp_path, rng)
+    assert kernels(network) == ["asc_look_up", "asc_look_up", "asc_mean", "asc_look_up"]

@@ -17,17 +17,21 @@ WIDTH = 8
 STATE = 1 / 128
 
 
-def recurrent(steps: int, *, stacks: int, late: bool = False) -> bytes:
+def recurrent(steps: int, *, stacks: int, late: bool = False, constant_rows: bool = False) -> bytes:
     """h = tanh(W h + x[step]), read step by step; the states' means, of `stacks` parts, are added.
+
+    x is the input and the first state a constant, or the other way round.
 
     With `late`, a step reads the state before it once more after it made its own, so that the two
     cannot share a place.
     """
     b = Builder()
-    x = b.tensor((steps, WIDTH), 0.02, 3, name="x")
+    rows = np.arange(steps * WIDTH) % 100 if constant_rows else None
+    x = b.tensor((steps, WIDTH), 0.02, 3, rows, name="x")
     weights = np.random.default_rng(9).integers(-127, 128, (WIDTH, WIDTH))
     w = b.tensor((WIDTH, WIDTH), 0.004, 0, weights)
-    state = b.tensor((1, WIDTH), STATE, 0, np.arange(WIDTH))
+    first = None if constant_rows else np.arange(WIDTH)
+    given = state = b.tensor((1, WIDTH), STATE, 0, first)
     states: list[int] = []
     for step in range(steps):
         part = b.tensor((1, WIDTH), 0.02, 3)
@@ -46,7 +50,7 @@ def recurrent(steps: int, *, stacks: int, late: bool = False) -> bytes:
         else:
             states.append(after)
         state = after
-    return b.build([x], [_mean_of_means(b, states, stacks)])
+    return b.build([given if constant_rows else x], [_mean_of_means(b, states, stacks)])
 
 
 def _mean_of_means(b: Builder, states: list[int], stacks: int) -> int:
@@ -87,6 +91,12 @@ def test_steps_become_one_loop(
     network = check(recurrent(9, stacks=stacks), tmp_path, rng, arithmetic)
     (loop,) = network.loops
     assert (loop.period, loop.count) == (3, 8)  # the first step reads a constant
+
+
+def test_rows_of_a_constant_are_read_by_a_loop(tmp_path: Path, rng: Rng) -> None:
+    network = check(recurrent(9, stacks=1, constant_rows=True), tmp_path, rng, "litert")
+    (loop,) = network.loops
+    assert (loop.period, loop.count) == (3, 8)
 
 
 def test_more_steps_take_no_more_constants_or_code() -> None:
