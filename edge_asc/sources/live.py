@@ -299,6 +299,12 @@ class _Pump:
         self._hinted = True
         # What the first one lost was lost before the time that is looked at.
         lost_s = sum(block.lost_s for block in self._losses) - self._losses[0].lost_s
+        if self._numbered:
+            self._feed.note(
+                f"{self._capture.name} loses sound again and again, and each time a new window"
+                f" begins (last: {self._losses[-1].cause}): see docs/link.md, Losses"
+            )
+            return
         self._feed.note(
             f"{self._capture.name}: {100 * lost_s / since_s:.0f} % of the sound is missing all the"
             " time. If sample rate and format are right, the device or the machine is too slow"
