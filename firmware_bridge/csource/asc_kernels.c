@@ -24,18 +24,18 @@ static inline int8_t clamped(int32_t value, int32_t lowest, int32_t highest)
 /* value * multiplier / 2^31 * 2^shift: rounded half up, then half away from zero.
  * multiplier is not negative, so the product of two most negative numbers cannot occur.
  */
-static int32_t scaled_twice(int32_t value, int32_t multiplier, int32_t shift)
+static inline int32_t scaled_twice(int32_t value, int32_t multiplier, int32_t shift)
 {
-    const int32_t left = shift > 0 ? shift : 0;
-    const int32_t right = shift > 0 ? 0 : -shift;
-    const int64_t product = (int64_t)(value * (1 << left)) * multiplier;
-    const int32_t high = (int32_t)((product + (1 << 30)) >> 31);
-    int64_t half;
-    if (right == 0) {
-        return high;
+    int64_t product = (int64_t)value * multiplier;
+    int32_t high;
+    int32_t mask;
+    if (shift > 0) {
+        product *= (int64_t)1 << shift;
+        shift = 0;
     }
-    half = (int64_t)1 << (right - 1);
-    return (int32_t)((high + half - (high < 0)) >> right);
+    high = (int32_t)((product + (1 << 30)) >> 31);
+    mask = (int32_t)((1U << -shift) - 1U);
+    return (high >> -shift) + ((high & mask) > (mask >> 1) + (high < 0));
 }
 
 static inline int32_t scaled_by_line(const asc_line_t *line, int32_t sum)
