@@ -29,9 +29,7 @@ _KIB = 1024
 @click.option(
     "--kernels",
     type=click.Choice(["portable", "dsp"]),
-    default="portable",
-    show_default=True,
-    help="dsp needs the DSP instructions of M4, M7 and M55.",
+    help="dsp needs the DSP instructions of M4, M7 and M55.  [default: as it was exported]",
 )
 @click.option(
     "--vectors",
@@ -62,7 +60,7 @@ _KIB = 1024
 def check(
     folder: Path,
     cpus: tuple[str, ...],
-    kernels: str,
+    kernels: str | None,
     vectors_path: Path | None,
     flash_kb: int | None,
     ram_kb: int | None,
@@ -81,8 +79,10 @@ def check(
     """  # noqa: D301 (click wants the backspace character)
     from edge_asc.firmware_bridge.boards import check as checking
     from edge_asc.firmware_bridge.boards import tables
+    from edge_asc.firmware_bridge.boards.package import Package
     from edge_asc.firmware_bridge.boards.vectors import Vectors
 
+    kernels = kernels or Package.read(folder).kernels
     boards = _boards(cpus, kernels, flash_kb, ram_kb)
     vectors = None if vectors_path is None else Vectors.read(vectors_path)
     reports = []

@@ -44,23 +44,21 @@ class Cost:
     """What a package takes of a board."""
 
     flash_bytes: int
-    """Of the smallest program that classifies sound, start-up code included"""
+    """Of the smallest program that runs it, start-up code included"""
     ram_bytes: int
     """The same, without stack"""
     stack_bytes: int
-    """The deepest that asc_process() was seen to reach"""
-    encoder_instructions: int
-    """A cell: one second of features"""
-    head_instructions: int
-    front_end_instructions: int
-    """One second of sound to features"""
-    window_instructions: int
-    """A whole window from sound to scenes, none of it known before"""
+    """The deepest that asc_process(), or the network, was seen to reach"""
+    instructions: Mapping[str, int]
+    """By what they are for:
 
-    @property
-    def hop_instructions(self) -> int:
-        """One more second of a stream, from sound to scenes."""
-        return self.front_end_instructions + self.encoder_instructions + self.head_instructions
+        encoder     a cell, which is a second of features
+        head
+        front end   a second of sound to features
+        hop         one more second of a stream, from sound to scenes: the three above
+        window      a whole window from sound to scenes, none of it known before
+        network     of a package of one network: a run, and nothing else is there
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,22 +97,27 @@ class BoardReport:
 def check_package(
     folder: Path,
     boards: Sequence[Board | str],
-    kernels: str = "portable",
+    kernels: str | None = None,
     vectors: Vectors | None = None,
     limit_s: float = qemu.RUN_LIMIT_S,
 ) -> list[BoardReport]:
     """Build and run the package in `folder` on each of `boards`; "host" is this computer.
 
     The self-test always runs. `vectors` are windows with known answers; whether all came out right
-    is `BoardReport.failure`. `limit_s` is for the run on one board.
+    is `BoardReport.failure`. `kernels` "portable" or "dsp": other ones than it was exported with.
+    `limit_s` is for the run on one board.
 
     Raises:
         FirmwareError: no package or one that was changed; a golden vector of its self-test that
             came out wrong; a model too large for a board's part; a program that hangs or faults;
             no toolchain; kernels that a core cannot run.
     """
-    package = Package.read(folder)
-    given = vectors or Vectors()
+    package, given = Package.read(folder), vectors or Vectors()
+    kernels = kernels or package.kernels
+    if vectors is not None and not package.hears:
+        raise FirmwareError(
+            f"{folder} holds one network, without sound: it has no windows to run but its self-test"
+        )
     found = [
         board if isinstance(board, Board) or board == HOST else board_named(board)
         for board in boards
@@ -136,7 +139,7 @@ def _check_board(
     sizes = footprint(package, board, kernels, scratch)
     program = toolchain.build(
         board,
-        [*package.sources, toolchain.CSOURCE / "measure.c"],
+        [*package.sources, *_programs(package)],
         scratch,
         include=[package.folder],
         kernels=kernels,
@@ -156,16 +159,22 @@ def _check_board(
     )
 
 
+def _programs(package: Package) -> list[Path]:
+    measure = "measure.c" if package.hears else "measure_network.c"
+    return [toolchain.CSOURCE / name for name in (measure, "measuring.c")]
+
+
 def footprint(package: Package, board: Board, kernels: str, scratch: Path) -> toolchain.Footprint:
     """Flash and RAM of the smallest program that classifies sound.
 
     Raises FirmwareError when it does not fit into the board's part.
     """
+    smallest = "smallest.c" if package.hears else "smallest_network.c"
     folder = scratch / "smallest"
     folder.mkdir()
     program = toolchain.build(
         board,
-        [*package.sources, toolchain.CSOURCE / "smallest.c"],
+        [*package.sources, toolchain.CSOURCE / smallest],
         folder,
         include=[package.folder],
         kernels=kernels,
@@ -180,7 +189,7 @@ def _check_host(
     if kernels != "portable":
         raise FirmwareError(f"this computer runs the portable kernels only, got {kernels!r}")
     program = toolchain.build_for_host(
-        [*package.sources, toolchain.CSOURCE / "measure.c"], scratch, include=[package.folder]
+        [*package.sources, *_programs(package)], scratch, include=[package.folder]
     )
     given.write_raw(scratch)
     try:
@@ -255,22 +264,24 @@ def _agreement(expected: Int8 | None, path: Path) -> Agreement | None:
 def _cost(board: Board, sizes: toolchain.Footprint, numbers: Mapping[str, int]) -> Cost:
     _check_clock(board, numbers)
 
-    def instructions(ticks: str, runs: int) -> int:
+    def instructions(ticks: str, runs: int = 1) -> int:
         return round(numbers[ticks] * board.instructions_per_tick / runs)
 
+    if "network_ticks" in numbers:
+        counts = {"network": instructions("network_ticks")}
+        return Cost(sizes.flash_bytes, sizes.ram_bytes, numbers["stack"], counts)
     cells, windows, sounds = numbers["cells"], numbers["windows"], numbers["sound_windows"]
     encoder = instructions("encoder_ticks", cells * windows)
+    head = instructions("head_ticks", windows)
     early = instructions("early_ticks", (cells - 1) * sounds)
-    window = instructions("early_ticks", sounds) + instructions("last_ticks", sounds)
-    return Cost(
-        sizes.flash_bytes,
-        sizes.ram_bytes,
-        numbers["process_stack"],
-        encoder,
-        instructions("head_ticks", windows),
-        early - encoder,
-        window,
-    )
+    counts = {
+        "encoder": encoder,
+        "head": head,
+        "front end": early - encoder,
+        "hop": early + head,
+        "window": instructions("early_ticks", sounds) + instructions("last_ticks", sounds),
+    }
+    return Cost(sizes.flash_bytes, sizes.ram_bytes, numbers["stack"], counts)
 
 
 def _check_clock(board: Board, numbers: Mapping[str, int]) -> None:

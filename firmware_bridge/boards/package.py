@@ -22,6 +22,16 @@ class Package:
     manifest: dict[str, Any]
 
     @property
+    def hears(self) -> bool:
+        """Whether it takes sound; else it is one network, of any .tflite file."""
+        return "asc.h" in self.manifest["files"]
+
+    @property
+    def kernels(self) -> str:
+        """Those that it was exported with: "portable" or "dsp"."""
+        return str(self.manifest.get("kernels", "portable"))
+
+    @property
     def sources(self) -> list[Path]:
         """C files of the model: not the example, whose main() is a program of its own."""
         names = (name for name in self.manifest["files"] if name.endswith(".c"))

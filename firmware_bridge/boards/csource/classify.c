@@ -33,14 +33,10 @@ static void on_context(void *context, const asc_link_context_t *scene_context) {
 
 static void report(void) {
     asc_result_t result;
-    int16_t values[ASC_NUM_SCENES];
     asc_result(&classifier, &result);
-    for (uint32_t scene = 0; scene < ASC_NUM_SCENES; scene++) {
-        /* From parts of 32768 to parts of 32767. */
-        values[scene] = (int16_t)(result.probabilities[scene] - result.probabilities[scene] / 32768u);
-    }
     const uint8_t flags = ASC_LINK_PROBABILITIES | (result.after_gap ? ASC_LINK_AFTER_GAP : 0);
-    (void)asc_link_send_estimate(&link, link.port.now_us(link.port.context), flags, values, ASC_NUM_SCENES);
+    (void)asc_link_send_estimate(&link, link.port.now_us(link.port.context), flags,
+                                 result.probabilities, ASC_NUM_SCENES);
 }
 
 int main(void) {
