@@ -18,9 +18,9 @@ _STEPS = 255
 def range_of_share(low: float, high: float) -> tuple[float, float]:
     """The range of a value within `low` to `high` times a gate, which has steps of 1/256.
 
-    The steps are wider than the value's by 128/127.5. Were they equal, the product would often lie
-    halfway between two of them, which XNNPACK rounds up on ARM and to the even one on x86: 255 *
-    x / 65536 is never n + 1/2, as long as x, a product of two int8 numbers, is less than 32768.
+    Its steps are wider than the value's by 128/127.5. Were they equal, the product would often lie
+    halfway between two of them, which XNNPACK rounds up on ARM and to the even one on x86. So it
+    lies there for x = 32768 only, of 255 x / 65536, and no two numbers below 256 make that.
     """
     return low * 128 / 127.5, high * 128 / 127.5
 

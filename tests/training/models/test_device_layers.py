@@ -12,11 +12,13 @@ from torch import nn
 from edge_asc.interpreter import TensorSpec
 from edge_asc.training.models.device_layers import (
     SIGMOID_RANGE,
+    STATE_RANGE,
     TANH_RANGE,
     Layers,
     Tap,
     Taps,
     quantization,
+    range_of_share,
     set_rounding,
 )
 
@@ -47,12 +49,36 @@ def as_interpreter(low: float, high: float, values: np.ndarray) -> np.ndarray:
         (-1.0, 1.55, 2.55 / 255, -28),
         (*SIGMOID_RANGE, 1 / 256, -128),  # what TFLite's kernels demand
         (*TANH_RANGE, 1 / 128, 0),
+        (*STATE_RANGE, 1 / 127.5, 0),
+        (*range_of_share(*TANH_RANGE), 1 / 127.5, 0),  # a state made of new things alone
+        (*range_of_share(*STATE_RANGE), 128 / 127.5**2, 0),
     ],
 )
 def test_scale_and_zero_point(low, high, scale, zero_point):
     found = quantization(low, high)
     assert found[0] == pytest.approx(scale, rel=1e-12)
     assert found[1] == zero_point
+
+
+def halfway_distance(gate_step: float, step: float, product_step: float) -> float:
+    """How near to n + 1/2 any product of two int8 tensors comes, in steps of the product's."""
+    numbers = np.arange(256)
+    products = np.unique(np.outer(numbers, numbers)).astype(np.float64)
+    # As TFLite forms it.
+    ratio = np.float32(gate_step) * np.float32(step) / np.float32(product_step)
+    results = products * np.float64(ratio)
+    return float(np.abs(results - np.floor(results) - 0.5).min())
+
+
+@given(ends, ends)
+@settings(max_examples=50, deadline=None)
+def test_a_share_is_never_halfway_between_two_steps(low, high):
+    """XNNPACK multiplies in float32, whose numbers below 256 are off by 2**-17 at most."""
+    assume(max(high, 0.0) - min(low, 0.0) > 1e-6)
+    (gate_step, _), (step, _) = quantization(*SIGMOID_RANGE), quantization(low, high)
+    assert halfway_distance(gate_step, step, step) == 0.0
+    product_step, _ = quantization(*range_of_share(low, high))
+    assert halfway_distance(gate_step, step, product_step) > 2.0**-17
 
 
 @pytest.mark.parametrize(
