@@ -97,9 +97,10 @@ class DeviceGRU(nn.Module):
         self.taps = Taps(
             **dict.fromkeys((*measured, "gates_in", "reset", "candidate_in")),
             **dict.fromkeys(("gates", "share"), SIGMOID_RANGE),
-            **dict.fromkeys(("new", "state"), STATE_RANGE),
             candidate=TANH_RANGE,
+            new=STATE_RANGE,
             kept=range_of_share(*STATE_RANGE),
+            state=STATE_RANGE,
         )
 
     def forward(self, steps: Tensor) -> list[Tensor]:
