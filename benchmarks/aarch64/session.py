@@ -114,11 +114,11 @@ def check_answers(runs: Mapping[str, Run], native: Run) -> None:
     comparison.check_same_outputs(runs)
     say(f"the networks' outputs of all {len(runs)} are the same, bit for bit")
     for name, run in runs.items():
-        found = comparison.compare(run, native, logit_step, input_step)
+        found = comparison.compare(run, native, input_step)
         say(
             f"{name} against native: encoder off by {found.encoder:g}, TFLite's plain kernels by"
             f" {found.reference_kernels:g}; {found.logits_off} of {found.num_logits} logits with"
-            f" XNNPACK by at most {found.steps} int8 step; log-mel by the same FFT (ln) by"
+            f" XNNPACK by at most {found.logits:g}; log-mel by the same FFT (ln) by"
             f" {found.log_mel_by_fft:.2g}, by each one's own way: {found.log_mel};"
             f" {found.cells_off} of {found.log_mel.num_cells} cells of the int8 input are others"
         )

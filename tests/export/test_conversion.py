@@ -65,6 +65,11 @@ def part_inputs(
     }[part]
 
 
+SUMMED_OTHERWISE = 3e-5
+"""What float32 makes of sums of 576 products up to 6 in another order, which the processor decides:
+1.4e-5 was seen."""
+
+
 @pytest.mark.converter
 def test_every_form_of_every_part_computes_what_the_device_network_does(
     converted: Converted, device: DeviceNet, windows: Windows
@@ -78,9 +83,11 @@ def test_every_form_of_every_part_computes_what_the_device_network_does(
             with torch.no_grad():
                 tensors = {name: torch.from_numpy(values) for name, values in inputs.items()}
                 wanted = part.module(**tensors).numpy()
-            np.testing.assert_allclose(onnx.run(**inputs), wanted, atol=1e-5)
+            np.testing.assert_allclose(onnx.run(**inputs), wanted, atol=SUMMED_OTHERWISE)
             np.testing.assert_allclose(
-                tflite.run(**to_tflite_layout(inputs)).reshape(wanted.shape), wanted, atol=1e-5
+                tflite.run(**to_tflite_layout(inputs)).reshape(wanted.shape),
+                wanted,
+                atol=SUMMED_OTHERWISE,
             )
 
 

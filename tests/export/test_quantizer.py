@@ -345,7 +345,10 @@ def test_a_trained_network_gives_what_the_simulation_gives(real, package):
         (whole_logits(real, int8, package) - simulated_logits(real, rounds=True)) / step
     )
     assert np.abs(apart).max() <= 2
-    assert (apart == 0).mean() > 0.7  # seen: 0.97 in LiteRT, 0.85 in tflite-runtime
+    # Seen: 0.90 to 0.97 in LiteRT. tflite-runtime rounds a product twice, one in 256 of them the
+    # wrong way: 0.63 to 0.85, and 0.66 on 1,000 logits of the default model.
+    assert (apart == 0).mean() > {"ai-edge-litert": 0.8, "tflite-runtime": 0.5}[package]
+    assert abs(apart.mean()) < 0.25
 
 
 @pytest.mark.converter

@@ -63,6 +63,7 @@ class Terminal:
 
     def close(self) -> None:
         self.stream.close()
+        self._reader.join()  # else it might read from the next one, whose number is the same
         os.close(self._master)
 
 

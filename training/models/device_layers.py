@@ -9,20 +9,24 @@ SIGMOID_RANGE = (0.0, 255 / 256)
 TANH_RANGE = (-1.0, 127 / 128)
 """What TFLite's int8 kernels give: steps of 1/256 and of 1/128."""
 
-STATE_RANGE = (-1.0, 1.0)
-"""Steps of 1/127.5; see `range_of_share`."""
+_OFF_TIES = 2.0**-17
+"""Relative: seen by float32, and too little to reach the next product of two 8-bit numbers."""
+
+STATE_RANGE = (TANH_RANGE[0] * (1 + _OFF_TIES), TANH_RANGE[1] * (1 + _OFF_TIES))
+"""A tanh times a gate, rounded as by `range_of_share` but towards 0: where a gate says 1/256,
+nothing of any tanh is left, so that it can leave a state as it is."""
 
 _STEPS = 255
 
 
 def range_of_share(low: float, high: float) -> tuple[float, float]:
-    """The range of a value within `low` to `high` times a gate, which has steps of 1/256.
+    """The range of a gate, in steps of 1/256, times a value within `low` to `high`.
 
-    The steps are wider than the value's by 128/127.5. Were they equal, the product would often lie
-    halfway between two of them, which XNNPACK rounds up on ARM and to the even one on x86: 255 *
-    x / 65536 is never n + 1/2, as long as x, a product of two int8 numbers, is less than 32768.
+    With the steps of the value the product would often lie halfway between two of them, where
+    XNNPACK rounds up on ARM and to the even one on x86. A little finer, all of these are rounded
+    away from 0 everywhere.
     """
-    return low * 128 / 127.5, high * 128 / 127.5
+    return low * (1 - _OFF_TIES), high * (1 - _OFF_TIES)
 
 
 def quantization(low: float, high: float) -> tuple[float, int]:

@@ -98,7 +98,7 @@ class DeviceGRU(nn.Module):
             **dict.fromkeys((*measured, "gates_in", "reset", "candidate_in")),
             **dict.fromkeys(("gates", "share"), SIGMOID_RANGE),
             candidate=TANH_RANGE,
-            new=range_of_share(*TANH_RANGE),
+            new=STATE_RANGE,
             kept=range_of_share(*STATE_RANGE),
             state=STATE_RANGE,
         )

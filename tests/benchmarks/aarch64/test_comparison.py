@@ -46,9 +46,9 @@ def changed(run: Run, name: str, by: float, index: tuple[int, ...] = (0, 0)) -> 
 
 
 def test_a_run_equals_itself(native: Run) -> None:
-    found = compare(native, native, STEP, 0.1)
+    found = compare(native, native, 0.1)
     assert found.faults() == []
-    assert (found.steps, found.logits_off, found.num_logits, found.cells_off) == (0, 0, 120, 0)
+    assert (found.logits, found.logits_off, found.num_logits, found.cells_off) == (0, 0, 120, 0)
 
 
 @pytest.mark.parametrize(
@@ -56,27 +56,16 @@ def test_a_run_equals_itself(native: Run) -> None:
     [
         ("steps", 1e-6, "the encoder's outputs differ"),
         ("reference", STEP, "TFLite's plain kernels differ"),
-        ("streamed", STEP, "whole and streamed windows differ"),
+        ("whole", STEP, "1 of 120 logits differ by up to 0.25"),
+        ("streamed", STEP, "1 of 120 logits differ by up to 0.25"),
         ("log_mel_by_fft", 1e-3, "log-mel by the same FFT differs by 0.00023"),
-        ("of_sounds", 3 * STEP, "a logit differs by 3 int8 steps, allowed are 2"),
+        ("of_sounds", 3 * STEP, "1 of 120 logits differ by up to 0.75"),
     ],
 )
 def test_what_must_not_differ_is_a_fault(native: Run, name: str, by: float, fault: str) -> None:
     index = (0,) * native.arrays[name].ndim
-    faults = compare(changed(native, name, by, index), native, STEP, 0.1).faults()
+    faults = compare(changed(native, name, by, index), native, 0.1).faults()
     assert any(text.startswith(fault) for text in faults), faults
-
-
-def test_another_scene_is_a_fault(native: Run) -> None:
-    scene = int(native.arrays["of_sounds"][0].argmin())
-    run = changed(native, "of_sounds", 100.0, (0, scene))
-    assert "a window gets another scene" in compare(run, native, STEP, 0.1).faults()
-
-
-def test_one_step_of_a_logit_is_counted(native: Run) -> None:
-    loser = int(native.arrays["of_sounds"][0].argmin())
-    found = compare(changed(native, "of_sounds", -STEP, (0, loser)), native, STEP, 0.1)
-    assert (found.steps, found.logits_off, found.faults()) == (1, 1, [])
 
 
 def test_log_mel_is_in_natural_logarithms() -> None:

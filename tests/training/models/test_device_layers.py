@@ -12,11 +12,13 @@ from torch import nn
 from edge_asc.interpreter import TensorSpec
 from edge_asc.training.models.device_layers import (
     SIGMOID_RANGE,
+    STATE_RANGE,
     TANH_RANGE,
     Layers,
     Tap,
     Taps,
     quantization,
+    range_of_share,
     set_rounding,
 )
 
@@ -47,12 +49,41 @@ def as_interpreter(low: float, high: float, values: np.ndarray) -> np.ndarray:
         (-1.0, 1.55, 2.55 / 255, -28),
         (*SIGMOID_RANGE, 1 / 256, -128),  # what TFLite's kernels demand
         (*TANH_RANGE, 1 / 128, 0),
+        (*STATE_RANGE, (1 + 2**-17) / 128, 0),
+        (*range_of_share(*STATE_RANGE), (1 - 2**-34) / 128, 0),
     ],
 )
 def test_scale_and_zero_point(low, high, scale, zero_point):
     found = quantization(low, high)
     assert found[0] == pytest.approx(scale, rel=1e-12)
     assert found[1] == zero_point
+
+
+def halfway_distance(step: float, product_step: float) -> float:
+    """How near to n + 1/2 a gate's product with an int8 tensor comes, of its own size."""
+    numbers = np.arange(256)  # without its zero point, and without its sign
+    products = np.unique(np.outer(numbers, numbers))[1:].astype(np.float64)
+    gate_step, _ = quantization(*SIGMOID_RANGE)
+    # As TFLite forms it.
+    ratio = np.float32(gate_step) * np.float32(step) / np.float32(product_step)
+    results = products * np.float64(ratio)
+    return float((np.abs(results - np.floor(results) - 0.5) / results).min())
+
+
+@given(ends, ends)
+@settings(max_examples=50, deadline=None)
+def test_a_share_is_never_halfway_between_two_steps(low, high):
+    """XNNPACK multiplies in float32, which errs by 2**-24 of a number at most."""
+    assume(max(high, 0.0) - min(low, 0.0) > 1e-6)
+    (step, _), (share_step, _) = quantization(low, high), quantization(*range_of_share(low, high))
+    assert halfway_distance(step, step) == 0.0
+    assert halfway_distance(step, share_step) > 2.0**-18
+
+
+def test_what_a_gate_makes_of_a_tanh_is_never_halfway():
+    (step, _), (state_step, _) = quantization(*TANH_RANGE), quantization(*STATE_RANGE)
+    assert halfway_distance(step, state_step) > 2.0**-18
+    assert 128 / 256 * step < 0.5 * state_step  # a 256th of the lowest tanh is nothing
 
 
 @pytest.mark.parametrize(
