@@ -28,8 +28,7 @@ class Constants:
     def array(self, c_type: str, values: npt.NDArray[np.integer[Any]], label: str) -> str:
         """The name of an array of int8_t or int32_t; `label` tells what the first use is."""
         words = [_literal(int(value), c_type) for value in values.ravel()]
-        size_bytes = len(words) * _BYTES[c_type]
-        return self._add(c_type, f"[{len(words)}]", _wrapped(words), label, size_bytes)
+        return self._array(c_type, len(words), _wrapped(words), label)
 
     def structure(self, c_type: str, fields: Sequence[tuple[str, object]], label: str) -> str:
         """The name of a structure; each field is (name, C expression or integer)."""
@@ -39,8 +38,7 @@ class Constants:
     def structures(self, c_type: str, entries: Iterable[Sequence[object]], label: str) -> str:
         """The name of an array of structures, their fields in order."""
         rows = ["    {" + ", ".join(map(str, entry)) + "}" for entry in entries]
-        size_bytes = len(rows) * _BYTES[c_type]
-        return self._add(c_type, f"[{len(rows)}]", ",\n".join(rows), label, size_bytes)
+        return self._array(c_type, len(rows), ",\n".join(rows), label)
 
     def check(self, condition: str) -> None:
         """Let the compiler see to it that `condition` holds."""
@@ -48,6 +46,12 @@ class Constants:
             self._checked.add(condition)
             name = f"{self._prefix.removeprefix('asc_')}_{len(self._checked)}"
             self.checks.append(f"ASC_CHECK({name}, {condition});")
+
+    def _array(self, c_type: str, count: int, body: str, label: str) -> str:
+        """An array that the compiler counts; `count` is what it must find."""
+        name = self._add(c_type, "[]", body, label, count * _BYTES[c_type])
+        self.check(f"sizeof {name} == {count} * sizeof {name}[0]")
+        return name
 
     def _add(self, c_type: str, dimension: str, body: str, label: str, size_bytes: int) -> str:
         key = (c_type, body)

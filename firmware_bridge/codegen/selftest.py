@@ -153,7 +153,7 @@ def write_selftest(
     source = _SOURCE.format(
         origin=origin,
         definitions="\n".join(constants.definitions),
-        checks="\n".join(checks),
+        checks="\n".join([*constants.checks, *checks]),
         vectors=table,
     )
     header = _HEADER.format(count=len(vectors), memory_bytes=memory_bytes)

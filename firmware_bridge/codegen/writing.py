@@ -121,7 +121,8 @@ class Writer:
         operand = (*call.inputs, call.output)[which]
         place = self._program.place(operand)
         if place.tensor in self._program.constants:
-            pointer = f"{self._program.constants[place.tensor]} + {place.offset}"
+            name = self._program.constants[place.tensor]
+            pointer = f"{name} + {place.offset}" if place.offset else name
         else:
             pointer = f"arena + {self._offset_of(operand)}"
         if loop is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from edge_asc.firmware_bridge.codegen.compiler import CompiledNetwork, compile_model
@@ -9,6 +11,12 @@ from edge_asc.firmware_bridge.codegen.oracle import ARITHMETICS, Arithmetic
 from edge_asc.model_file import ModelFile, default_model_path
 
 Compiled = dict[Arithmetic, tuple[CompiledNetwork, CompiledNetwork]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def gcc_is_here() -> None:
+    if shutil.which("gcc") is None:
+        pytest.skip("needs gcc")
 
 
 @pytest.fixture(scope="session")

@@ -78,7 +78,7 @@ def test_a_wrong_golden_byte_is_found(
 
 def test_a_wrong_weight_is_found(files: dict[str, str], tmp_path: Path) -> None:
     """The first weight of the last layer."""
-    pattern = re.compile(r"(/\* logits \*/\nstatic const int8_t \w+\[960\] = \{\n\s*)(-?\d+)")
+    pattern = re.compile(r"(/\* logits \*/\nstatic const int8_t \w+\[\] = \{\n\s*)(-?\d+)")
     changed, count = pattern.subn(
         lambda found: f"{found[1]}{127 if int(found[2]) < 0 else -127}", files["asc_model.c"]
     )
@@ -92,8 +92,19 @@ def test_steps_that_are_repeated_take_their_room_once(
 ) -> None:
     """Two cells fill twenty steps: their bytes are those that the encoder must give."""
     text = write_selftest(compiled["litert"], vectors)["selftest.c"]
-    sizes = [int(size) for size in re.findall(r"static const int8_t \w+\[(\d+)\]", text)]
-    assert sum(sizes) < 2 * (3200 + 2048) + 100
+    names = re.findall(r"static const int8_t (\w+)\[\]", text)
+    counts = dict(re.findall(r"sizeof (\w+) == (\d+) \*", text))
+    assert sum(int(counts[name]) for name in names) < 2 * (3200 + 2048) + 100
+
+
+def test_a_lost_byte_does_not_compile(files: dict[str, str], tmp_path: Path) -> None:
+    """C would fill the end of the array with zeros, and say nothing."""
+    changed = re.sub(
+        r"(static const int8_t \w+\[\] = \{\n\s*)-?\d+,", r"\1", files["selftest.c"], count=1
+    )
+    assert changed != files["selftest.c"]
+    with pytest.raises(FirmwareError, match="asc_check_golden"):
+        run(files | {"selftest.c": changed}, tmp_path)
 
 
 def test_vectors_of_no_network_are_refused(compiled: Compiled, vectors: list[Vector]) -> None:
