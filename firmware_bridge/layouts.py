@@ -8,6 +8,9 @@ from string import Template
 
 EXAMPLE = "example.c"
 
+_ROUNDED = "-ffp-contract=off"
+"""No fused operations, so that features are the same everywhere; -std=c99 says it, too"""
+
 
 @dataclass(frozen=True, slots=True)
 class Build:
@@ -35,7 +38,10 @@ def layout_files(build: Build) -> dict[str, str]:
         "zephyr_sources": "\n".join(f"    ../{name}" for name in build.sources),
         "flags": " ".join(f"-D{name}" for name in build.definitions),
         "cmake_definitions": " ".join(build.definitions),
-        "json_flags": ", ".join(f'"-D{name}"' for name in build.definitions),
+        "json_flags": ", ".join(
+            f'"{flag}"' for flag in (_ROUNDED, *(f"-D{name}" for name in build.definitions))
+        ),
+        "rounded": _ROUNDED,
         "header": "asc.h" if build.hears else "asc_model.h",
     }
     files = {path: Template(text).substitute(words) for path, text in _FILES.items()}
@@ -65,7 +71,8 @@ project(asc C)
 add_library(asc STATIC
 $cmake_sources
 )
-set_target_properties(asc PROPERTIES C_STANDARD 99 C_STANDARD_REQUIRED ON)
+# Without extensions nothing is contracted to fused operations: features are the same everywhere.
+set_target_properties(asc PROPERTIES C_STANDARD 99 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF)
 target_include_directories(asc PUBLIC $${CMAKE_CURRENT_SOURCE_DIR})
 target_compile_definitions(asc PUBLIC $cmake_definitions)
 """,
@@ -114,6 +121,7 @@ if(CONFIG_EDGE_ASC_MODEL)
   zephyr_library_sources(
 $zephyr_sources
   )
+  zephyr_library_compile_options($rounded)
   zephyr_compile_definitions($cmake_definitions)
 endif()
 """,

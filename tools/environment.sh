@@ -96,7 +96,7 @@ make_dev() {
     say "(4 GB on disk with a CPU torch, more with the CUDA build that pip takes on x86-64; minutes)"
     [ -x .venv/dev/bin/python ] || "$python" -m venv .venv/dev
     .venv/dev/bin/python -m pip install --quiet --disable-pip-version-check \
-        --constraint constraints.txt --editable '.[train,export,sign,web,metrics,live,mqtt,plot,tflite-runtime,dev]'
+        --constraint constraints.txt --editable '.[train,export,sign,web,metrics,live,mqtt,plot,serial,tflite-runtime,dev]'
     .venv/dev/bin/python tools/cpu_torchaudio.py
 }
 

@@ -41,7 +41,10 @@ def test_definitions_are_given_to_the_compiler(path: str) -> None:
 def test_platformio_reads_the_library(definitions: tuple[str, ...]) -> None:
     library = json.loads(layout_files(replace(PLAIN, definitions=definitions))["library.json"])
     assert (library["name"], library["version"]) == ("edge-asc-model", "1.2.3")
-    assert library["build"]["flags"] == [f"-D{name}" for name in definitions]
+    assert library["build"]["flags"] == [
+        "-ffp-contract=off",
+        *(f"-D{name}" for name in definitions),
+    ]
 
 
 def test_a_network_alone_has_another_header() -> None:
