@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from edge_asc.commands.firmware_check import check
+from edge_asc.commands.firmware_export import export
 from edge_asc.commands.options import (
     city_option,
     format_option,
@@ -31,6 +32,7 @@ def firmware() -> None:
     """Microcontrollers that run the model."""
 
 
+firmware.add_command(export)
 firmware.add_command(check)
 
 

@@ -68,7 +68,7 @@ def export(
     edge-asc firmware export --out scene_model
     edge-asc firmware check scene_model --cpu m4
     """  # noqa: D301 (click wants the backspace character)
-    with packages("firmware"):
+    with packages("export"):
         from edge_asc.firmware_bridge.exporter import Options, export_package
     from edge_asc.update import model_in_use
 
