@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -72,8 +74,10 @@ class HostModel:
         texts = write_model(networks) | {"main.c": _main(networks)}
         for name, text in texts.items():
             (folder / name).write_text(text)
+        kernels = folder / "asc_kernels.o"
+        kernels.write_bytes(_compiled_kernels(tuple(flags)))
         compile_c(
-            [folder / "main.c", folder / "asc_model.c", CSOURCE / "asc_kernels.c"],
+            [folder / "main.c", folder / "asc_model.c", kernels],
             self._program,
             [f"-I{folder}", f"-I{CSOURCE}", *flags],
         )
@@ -106,6 +110,15 @@ def _split(row: Int8, outputs: Sequence[Place]) -> list[Int8]:
     ends = np.cumsum([place.num_bytes for place in outputs])[:-1]
     parts = zip(np.split(row, ends), outputs, strict=True)
     return [part.reshape(place.shape) for part, place in parts]
+
+
+@cache
+def _compiled_kernels(flags: tuple[str, ...]) -> bytes:
+    """The kernels' object file, which is the same for every model."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "asc_kernels.o"
+        compile_c([CSOURCE / "asc_kernels.c"], made, [*flags, "-c"])
+        return made.read_bytes()
 
 
 def compile_c(sources: Sequence[Path], program: Path, flags: Sequence[str]) -> None:
