@@ -28,6 +28,7 @@ from edge_asc.firmware_bridge.codegen.oracle import ARITHMETICS, Arithmetic
 from edge_asc.firmware_bridge.codegen.vectors import ModelOracle, Vector
 from edge_asc.mel_bands import BLOCK_FRAMES
 from edge_asc.model_file import ModelFile, default_model_path
+from edge_asc.windows import fit_to_window
 
 FULL_SCALE = 32_768
 
@@ -80,22 +81,25 @@ class Answers:
 
 
 def sound_windows(folder: Path, sample_rate_hz: int, samples: int, count: int) -> list[Int16]:
-    """Evenly chosen recordings of at least a window; raises FirmwareError for too few."""
+    """A window of each of `count` recordings, chosen by a seed; shorter ones are repeated.
+
+    Raises FirmwareError for too few.
+    """
     paths = sorted(path for end in ("wav", "flac", "ogg") for path in folder.rglob(f"*.{end}"))
-    found: list[Int16] = []
-    for path in (paths[at] for at in np.random.default_rng(0).permutation(len(paths))):
-        if len(found) == count:
-            break
-        sound = read_audio(path, sample_rate_hz, 0.0, samples / sample_rate_hz)
-        if len(sound) >= samples:
-            scaled = np.rint(sound[:samples] * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1)
-            found.append(scaled.astype(np.int16))
-    if len(found) < count:
+    if len(paths) < count:
         raise FirmwareError(
-            f"{folder} holds {len(found)} recordings of {samples / sample_rate_hz:g} s or more,"
-            f" {count} were asked for: name another folder, or fewer"
+            f"{folder} holds {len(paths)} recordings (wav, flac, ogg), {count} were asked for: name"
+            " another folder, or fewer"
         )
-    return found
+    chosen = np.random.default_rng(0).permutation(len(paths))[:count]
+    return [_window(paths[at], sample_rate_hz, samples) for at in chosen]
+
+
+def _window(path: Path, sample_rate_hz: int, samples: int) -> Int16:
+    sound, _ = fit_to_window(read_audio(path, sample_rate_hz)[:samples], samples)
+    scaled = np.rint(sound * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1)
+    window: Int16 = scaled.astype(np.int16)
+    return window
 
 
 def model_vectors(

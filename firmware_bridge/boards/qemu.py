@@ -8,6 +8,7 @@ and its first UART can be a terminal or a socket of this computer.
 from __future__ import annotations
 
 import re
+import shutil
 import socket
 import subprocess
 import time
@@ -157,6 +158,11 @@ def run(
     return finished
 
 
+def _dying_with_this_process() -> list[str]:
+    """util-linux has a program for it: one that was killed must not leave QEMU behind."""
+    return ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+
+
 def _command(
     board: Board, elf: Path, uart: str | Path | None, arguments: Sequence[str]
 ) -> list[str]:
@@ -166,6 +172,7 @@ def _command(
     else:
         serial = "pty" if uart == "pty" else f"unix:{uart},server=on,wait=on"
     return [
+        *_dying_with_this_process(),
         *("qemu-system-arm", "-M", board.machine, "-display", "none", "-monitor", "none"),
         *("-serial", serial, "-semihosting-config", f"enable=on,target=native{words}"),
         *("-kernel", str(elf.resolve())),

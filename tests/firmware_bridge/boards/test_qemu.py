@@ -1,6 +1,10 @@
 """The start-up code, the port and the UART on every board, and programs that go wrong."""
 
 import os
+import shutil
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,6 +68,28 @@ def test_what_still_runs_at_the_end_is_killed(tmp_path):
         os.kill(pid, 0)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv of util-linux")
+def test_a_process_that_is_killed_leaves_no_emulator_behind(tmp_path):
+    elf = build(board_named("m4"), "hangs", tmp_path)
+    program = (
+        "import sys, time; from pathlib import Path\n"
+        "from edge_asc.firmware_bridge.boards import board, qemu\n"
+        "elf = Path(sys.argv[1])\n"
+        "with qemu.emulated(board.board_named('m4'), elf, elf.parent) as emulation:\n"
+        "    print(emulation.pid, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", program, str(elf)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        process.kill()
+    end_s = time.monotonic() + LIMIT_S
+    while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text():
+        assert time.monotonic() < end_s, f"QEMU {pid} still runs"
+        time.sleep(0.05)
 
 
 @every_board
