@@ -82,13 +82,20 @@ def check(
     from edge_asc.firmware_bridge.boards.package import Package
     from edge_asc.firmware_bridge.boards.vectors import Vectors
 
-    kernels = kernels or Package.read(folder).kernels
+    package = Package.read(folder)
+    kernels = kernels or package.kernels
     boards = _boards(cpus, kernels, flash_kb, ram_kb)
     vectors = None if vectors_path is None else Vectors.read(vectors_path)
     reports = []
     for board in boards:
         name = board if isinstance(board, str) else f"{board.core} ({board.machine})"
         click.echo(f"checking on {name}", err=True)
+        if package.front_end == "float" and not isinstance(board, str) and not board.has_fpu:
+            click.echo(
+                f"{board.core} has no floating point unit: a front end in integers is many times"
+                " as fast there (export with --front-end fixed)",
+                err=True,
+            )
         reports += checking.check_package(folder, [board], kernels, vectors, float(limit_s))
     write = {"text": tables.as_text, "markdown": tables.as_markdown, "json": tables.as_json}
     click.echo(write[output_format](reports))

@@ -46,6 +46,8 @@ class Board:
     """What tells the compiler of the core"""
     has_dsp: bool
     """Whether the core has SMLAD and its like, which the "dsp" kernels need"""
+    has_fpu: bool
+    """Whether it computes in floating point; else the compiler's library does, slowly"""
     flash: Region
     ram: Region
     constants: Region | None
@@ -88,6 +90,7 @@ BOARDS = (
         machine="mps2-an385",
         flags=("-mcpu=cortex-m3", "-mfloat-abi=soft"),
         has_dsp=False,
+        has_fpu=False,
         flash=_MPS2_FLASH,
         ram=_MPS2_RAM,
         constants=None,
@@ -102,6 +105,7 @@ BOARDS = (
         machine="mps2-an386",
         flags=("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"),
         has_dsp=True,
+        has_fpu=True,
         flash=_MPS2_FLASH,
         ram=_MPS2_RAM,
         constants=None,
@@ -116,6 +120,7 @@ BOARDS = (
         machine="mps2-an500",
         flags=("-mcpu=cortex-m7", "-mfpu=fpv5-d16", "-mfloat-abi=hard"),
         has_dsp=True,
+        has_fpu=True,
         flash=_MPS2_FLASH,
         ram=_MPS2_RAM,
         constants=None,
@@ -130,6 +135,7 @@ BOARDS = (
         machine="mps3-an547",
         flags=("-mcpu=cortex-m55", "-mfloat-abi=hard"),
         has_dsp=True,
+        has_fpu=True,
         flash=Region(0x0000_0000, 512 * KIB),
         ram=Region(0x2100_0000, 2 * MIB),
         constants=Region(0x0100_0000, 2 * MIB),

@@ -68,6 +68,8 @@ class BoardReport:
     board: str
     core: str
     kernels: str
+    front_end: str
+    """"float" or "fixed"; "" without sound"""
     features: Agreement | None
     """None where no windows were given"""
     sound: Agreement | None
@@ -152,6 +154,7 @@ def _check_board(
         board.name,
         board.core,
         kernels,
+        package.front_end,
         *_agreements(given, scratch),
         cost=_cost(board, sizes, numbers),
         flash_allowed=board.part.flash_bytes,
@@ -202,7 +205,8 @@ def _check_host(
         ) from error
     finished = qemu.Finished(done.returncode, done.stdout + done.stderr)
     _numbers(scratch, "this computer", finished)
-    return BoardReport(HOST, HOST, kernels, *_agreements(given, scratch), None, 0, 0)
+    agreements = _agreements(given, scratch)
+    return BoardReport(HOST, HOST, kernels, package.front_end, *agreements, None, 0, 0)
 
 
 def _numbers(scratch: Path, core: str, finished: qemu.Finished) -> dict[str, int]:

@@ -32,6 +32,11 @@ class Package:
         return str(self.manifest.get("kernels", "portable"))
 
     @property
+    def front_end(self) -> str:
+        """ "float" or "fixed"; "" for one network."""
+        return str(self.manifest.get("front_end", ""))
+
+    @property
     def sources(self) -> list[Path]:
         """C files of the model: not the example, whose main() is a program of its own."""
         names = (name for name in self.manifest["files"] if name.endswith(".c"))

@@ -18,28 +18,41 @@ from edge_asc.firmware_bridge.boards.board import BOARDS, HOST, Board
 from edge_asc.firmware_bridge.boards.check import BoardReport, check_package
 from edge_asc.firmware_bridge.boards.model_vectors import model_vectors
 from edge_asc.firmware_bridge.boards.tables import as_markdown
-from edge_asc.firmware_bridge.exporter import Options, export_package
+from edge_asc.firmware_bridge.exporter import FrontEnd, Options, export_package
 from edge_asc.model_file import ModelFile, default_model_path
 
 PAGE = Path(__file__).parents[2] / "docs" / "firmware.md"
+FRONT_ENDS: tuple[FrontEnd, ...] = ("float", "fixed")
 BEGIN, END = "<!-- made by edge_asc.firmware_bridge.boards.page: begin -->", "<!-- end -->"
 
 
 def reports_of(model: Path, data: Path, windows: int, sounds: int) -> list[BoardReport]:
     """The model as a package, on this computer and on every board. Raises EdgeAscError."""
     with tempfile.TemporaryDirectory(prefix="edge-asc-") as scratch:
-        folder = Path(scratch) / "package"
-        export_package(model, folder, Options())
+        folders = {kind: Path(scratch) / kind for kind in FRONT_ENDS}
+        for kind, folder in folders.items():
+            export_package(model, folder, Options(front_end=kind))
         vectors = model_vectors(ModelFile.read(model), data, "litert", windows, sounds)
-        dsp = [board for board in BOARDS if board.has_dsp]
-        runs: list[tuple[Board | str, str]] = [(HOST, "portable")]
-        runs += [(board, "portable") for board in BOARDS] + [(board, "dsp") for board in dsp]
         reports = []
-        for board, kernels in runs:
+        for board, kernels, kind in _runs():
             name = board if isinstance(board, str) else board.core
-            click.echo(f"{name}, {kernels} kernels", err=True)
-            reports += check_package(folder, [board], kernels, vectors)
+            click.echo(f"{name}, {kernels} kernels, front end {kind}", err=True)
+            reports += check_package(folders[kind], [board], kernels, vectors)
     return reports
+
+
+def _runs() -> list[tuple[Board | str, str, FrontEnd]]:
+    """Each board with each kind of kernels, and integers for the front end where they pay."""
+    runs: list[tuple[Board | str, str, FrontEnd]] = [
+        (HOST, "portable", kind) for kind in FRONT_ENDS
+    ]
+    for board in BOARDS:
+        runs.append((board, "portable", "float"))
+        if not board.has_fpu:
+            runs.append((board, "portable", "fixed"))
+        if board.has_dsp:
+            runs.append((board, "dsp", "float"))
+    return runs
 
 
 def write_page(table: str, page: Path) -> None:

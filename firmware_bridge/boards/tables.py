@@ -25,7 +25,7 @@ _INSTRUCTIONS = {
 def as_rows(reports: Sequence[BoardReport]) -> list[list[str]]:
     """A header, then what is measured row by row, with a column for each board."""
     rows = [
-        ["", *(f"{report.core}, {report.kernels}" for report in reports)],
+        ["", *map(_title, reports)],
         ["self-test", *("equal" for _ in reports)],
         [
             "windows of features, identical",
@@ -70,6 +70,10 @@ def as_json(reports: Sequence[BoardReport]) -> str:
     """Every number, one object for each board."""
     boards = [{**asdict(report), "failure": report.failure} for report in reports]
     return json.dumps({"schema_version": SCHEMA_VERSION, "boards": boards}, indent=1)
+
+
+def _title(report: BoardReport) -> str:
+    return ", ".join(filter(None, [report.core, report.kernels, report.front_end]))
 
 
 def _agreement(agreement: Agreement | None, what: str) -> str:

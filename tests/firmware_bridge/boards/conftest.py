@@ -19,12 +19,12 @@ CELLS, CELL_VALUES, CELL_SAMPLES = 2, 12, 32
 """As in package/asc_facts.h"""
 
 
-def seal(folder: Path) -> None:
-    """Write a manifest of the files as they are now."""
+def seal(folder: Path, **facts: str) -> None:
+    """Write a manifest of the files as they are now, and of `facts`."""
     files = {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.[ch]")
     }
-    (folder / "manifest.json").write_text(json.dumps({"files": files}))
+    (folder / "manifest.json").write_text(json.dumps({**facts, "files": files}))
 
 
 def mix(values: np.ndarray, outputs: int) -> np.ndarray:

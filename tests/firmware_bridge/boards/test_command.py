@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from edge_asc.cli import main
 from edge_asc.firmware_bridge.boards.vectors import Vectors
+from tests.firmware_bridge.boards.conftest import seal
 
 needs_boards = pytest.mark.usefixtures("boards_are_here")
 
@@ -39,6 +40,18 @@ def test_every_board_that_can_run_the_kernels(package: Path) -> None:
         ("m7", "dsp"),
         ("m55", "dsp"),
     ]
+
+
+@needs_boards
+def test_the_package_says_which_kernels_and_which_front_end(package: Path) -> None:
+    seal(package, kernels="dsp", front_end="float")
+    result = run(package)
+    assert "Cortex-M7, dsp, float" in result.stdout.splitlines()[0]
+    assert "Cortex-M3" not in result.stdout
+    assert "floating point" not in result.stderr
+    result = run(package, "--cpu", "m3", "--kernels", "portable")
+    assert "Cortex-M3 has no floating point unit" in result.stderr
+    assert "--front-end fixed" in result.stderr
 
 
 @needs_boards
