@@ -21,7 +21,7 @@ from edge_asc.firmware_bridge.boards.tables import as_markdown
 from edge_asc.firmware_bridge.exporter import FrontEnd, Options, export_package
 from edge_asc.model_file import ModelFile, default_model_path
 
-PAGE = Path(__file__).parents[2] / "docs" / "firmware.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "firmware.md"
 FRONT_ENDS: tuple[FrontEnd, ...] = ("float", "fixed")
 BEGIN, END = "<!-- made by edge_asc.firmware_bridge.boards.page: begin -->", "<!-- end -->"
 
