@@ -135,6 +135,17 @@ def test_export_takes_only_models_checkpoint_and_metrics_from_training() -> None
     ]
 
 
+def test_firmware_takes_only_the_reader_of_tflite_files_from_export() -> None:
+    allowed = ("edge_asc.export.flatbuffer", "edge_asc.export.kernel_rules")
+    assert not [
+        item
+        for item in ALL_IMPORTS
+        if room(item.importer) == "firmware_bridge"
+        and room(item.imported) not in ("firmware_bridge", "edge_asc")
+        and not is_within(item.imported, *allowed)
+    ]
+
+
 def test_nobody_imports_benchmarks() -> None:
     assert not [
         item
