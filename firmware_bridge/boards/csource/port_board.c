@@ -45,7 +45,8 @@ static uint32_t length(const char *text) {
 }
 
 int32_t asc_port_open(const char *path, int for_writing) {
-    const uint32_t arguments[3] = {(uint32_t)(uintptr_t)path, for_writing ? WRITE_BINARY : READ_BINARY, length(path)};
+    const uint32_t mode = for_writing ? WRITE_BINARY : READ_BINARY;
+    const uint32_t arguments[3] = {(uint32_t)(uintptr_t)path, mode, length(path)};
     return call_host(SYS_OPEN, arguments);
 }
 
@@ -53,7 +54,8 @@ uint32_t asc_port_read(int32_t file, void *data, uint32_t size) {
     uint8_t *bytes = data;
     uint32_t left = size;
     while (left > 0) {
-        const uint32_t arguments[3] = {(uint32_t)file, (uint32_t)(uintptr_t)(bytes + (size - left)), left};
+        const uint32_t place = (uint32_t)(uintptr_t)(bytes + (size - left));
+        const uint32_t arguments[3] = {(uint32_t)file, place, left};
         const uint32_t not_read = (uint32_t)call_host(SYS_READ, arguments);
         if (not_read >= left) {
             break;

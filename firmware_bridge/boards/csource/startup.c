@@ -1,5 +1,5 @@
-/* Start-up of a Cortex-M program: vector table, memory, FPU, main(). For emulated boards and as a pattern for real ones.
-   The linker script is board.ld.in. */
+/* Start-up of a Cortex-M program: vector table, memory, FPU, main(). For emulated boards and as a
+   pattern for real ones. The linker script is board.ld.in. */
 #include <stdint.h>
 
 #include "port.h"
@@ -7,7 +7,8 @@
 
 enum { INTERRUPTS = 64 };
 
-extern uint32_t asc_data_load[], asc_data_start[], asc_data_end[], asc_bss_start[], asc_bss_end[], asc_stack_top[];
+extern uint32_t asc_data_load[], asc_data_start[], asc_data_end[];
+extern uint32_t asc_bss_start[], asc_bss_end[], asc_stack_top[];
 
 int main(void);
 void asc_reset_handler(void);
@@ -45,12 +46,15 @@ void asc_report_fault(const uint32_t *stacked) {
     asc_port_fail("", ASC_PORT_FAULT);
 }
 
-__attribute__((naked)) static void fault_handler(void) { __asm volatile("mrs r0, msp\n b asc_report_fault"); }
+__attribute__((naked)) static void fault_handler(void) {
+    __asm volatile("mrs r0, msp\n b asc_report_fault");
+}
 
 __attribute__((section(".vectors"), used)) const asc_vector_table asc_vectors = {
     asc_stack_top,
-    {asc_reset_handler, fault_handler, fault_handler, fault_handler, fault_handler, fault_handler, fault_handler, 0, 0,
-     0, fault_handler, fault_handler, 0, fault_handler, asc_systick_handler},
+    {asc_reset_handler, fault_handler, fault_handler, fault_handler, fault_handler,
+     fault_handler, fault_handler, 0, 0, 0, fault_handler, fault_handler, 0, fault_handler,
+     asc_systick_handler},
     {[ASC_BOARD_UART_RECEIVE_INTERRUPT] = asc_uart_receive_handler},
 };
 

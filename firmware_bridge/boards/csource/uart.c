@@ -26,7 +26,8 @@ static volatile uint32_t lost;
 void asc_uart_receive_handler(void);
 
 void asc_uart_receive_handler(void) {
-    /* Cleared before the bytes are read: a byte that comes after the last test must interrupt again. */
+    /* Cleared before the bytes are read: a byte that comes after the last test must interrupt
+       again. */
     UART_CLEAR = RECEIVE_INTERRUPT;
     while ((UART_STATE & RECEIVE_FULL) != 0) {
         const uint8_t byte = (uint8_t)UART_DATA;
@@ -42,7 +43,8 @@ void asc_uart_receive_handler(void) {
 void asc_uart_start(void) {
     UART_DIVIDER = FASTEST_DIVIDER;
     UART_CONTROL = ENABLE_TRANSMIT | ENABLE_RECEIVE | ENABLE_RECEIVE_INTERRUPT;
-    INTERRUPT_ENABLE(ASC_BOARD_UART_RECEIVE_INTERRUPT) = 1u << (ASC_BOARD_UART_RECEIVE_INTERRUPT % 32u);
+    INTERRUPT_ENABLE(ASC_BOARD_UART_RECEIVE_INTERRUPT) =
+        1u << (ASC_BOARD_UART_RECEIVE_INTERRUPT % 32u);
     __asm volatile("cpsie i" ::: "memory");
 }
 
@@ -64,8 +66,8 @@ int asc_uart_read(void) {
 }
 
 void asc_uart_doze(void) {
-    /* An interrupt between the test and wfi would be slept through, were it not held back; one that is held back still
-       wakes wfi. */
+    /* An interrupt between the test and wfi would be slept through, were it not held back; one that
+       is held back still wakes wfi. */
     __asm volatile("cpsid i" ::: "memory");
     if (written == taken) {
         __asm volatile("wfi");

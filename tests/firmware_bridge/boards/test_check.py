@@ -77,7 +77,7 @@ def test_counts_are_the_same_in_every_run(package):
 @pytest.mark.parametrize(
     ("vector", "old", "new", "byte"),
     [
-        (0, "{{127", "{{126", "byte 0 must be 126, it is 127"),
+        (0, "{127", "{126", "byte 0 must be 126, it is 127"),
         (1, "-23}", "-24}", "byte 4 must be -24, it is -23"),
     ],
 )

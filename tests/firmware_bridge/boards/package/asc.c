@@ -13,8 +13,8 @@ static void run_networks(asc_t *self) {
     for (size_t cell = 0; cell < ASC_NUM_CELLS; cell++) {
         memcpy(encoder + ASC_ENCODER_INPUT_OFFSET, self->features + cell * CELL, CELL);
         asc_encoder_run(encoder);
-        memcpy(head + ASC_HEAD_STEPS_OFFSET + cell * ASC_STEP_BYTES_PER_CELL, encoder + ASC_ENCODER_OUTPUT_OFFSET,
-               ASC_STEP_BYTES_PER_CELL);
+        memcpy(head + ASC_HEAD_STEPS_OFFSET + cell * ASC_STEP_BYTES_PER_CELL,
+               encoder + ASC_ENCODER_OUTPUT_OFFSET, ASC_STEP_BYTES_PER_CELL);
     }
     asc_head_run(head);
     memcpy(self->logits, head + ASC_HEAD_OUTPUT_OFFSET, ASC_NUM_SCENES);

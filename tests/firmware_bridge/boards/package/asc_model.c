@@ -17,13 +17,15 @@ static void mix(const int8_t *input, int32_t inputs, int8_t *output, int32_t out
 }
 
 void asc_encoder_run(int8_t *arena) {
-    mix(arena + ASC_ENCODER_INPUT_OFFSET, FEATURES, arena + ASC_ENCODER_OUTPUT_OFFSET, ASC_STEP_BYTES_PER_CELL);
+    mix(arena + ASC_ENCODER_INPUT_OFFSET, FEATURES, arena + ASC_ENCODER_OUTPUT_OFFSET,
+        ASC_STEP_BYTES_PER_CELL);
 }
 
 void asc_head_run(int8_t *arena) {
     int8_t *logits = arena + ASC_HEAD_OUTPUT_OFFSET;
     mix(arena + ASC_HEAD_STEPS_OFFSET, STEPS, logits, ASC_NUM_SCENES);
     for (int32_t scene = 0; scene < ASC_NUM_SCENES; scene++) { /* of a known place, another bit */
-        logits[scene] = (int8_t)(logits[scene] ^ arena[ASC_HEAD_CITY_OFFSET + scene] ^ arena[ASC_HEAD_TIME_OFFSET + scene]);
+        const int8_t *city = arena + ASC_HEAD_CITY_OFFSET, *time = arena + ASC_HEAD_TIME_OFFSET;
+        logits[scene] = (int8_t)(logits[scene] ^ city[scene] ^ time[scene]);
     }
 }

@@ -6,9 +6,14 @@
 #include "asc_model.h"
 
 /* Features of a cell, and the steps that come of them: computed by hand. */
-static const int8_t features[2][ASC_CELL_FRAMES * ASC_NUM_MELS] = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12},
-                                                                   {-1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, -3}};
-static const int8_t steps[2][ASC_STEP_BYTES_PER_CELL] = {{127, 127, 127, 127, 127}, {-17, -18, -20, -21, -23}};
+static const int8_t features[2][ASC_CELL_FRAMES * ASC_NUM_MELS] = {
+    {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12},
+    {-1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, -3},
+};
+static const int8_t steps[2][ASC_STEP_BYTES_PER_CELL] = {
+    {127, 127, 127, 127, 127},
+    {-17, -18, -20, -21, -23},
+};
 
 int asc_selftest_fault(void *memory, asc_selftest_fault_t *fault) {
     int8_t *arena = memory;
@@ -18,7 +23,8 @@ int asc_selftest_fault(void *memory, asc_selftest_fault_t *fault) {
         for (int byte = 0; byte < ASC_STEP_BYTES_PER_CELL; byte++) {
             const int8_t found = arena[ASC_ENCODER_OUTPUT_OFFSET + byte];
             if (found != steps[vector][byte]) {
-                *fault = (asc_selftest_fault_t){"encoder", vector, byte, steps[vector][byte], found};
+                const int8_t expected = steps[vector][byte];
+                *fault = (asc_selftest_fault_t){"encoder", vector, byte, expected, found};
                 return vector + 1;
             }
         }

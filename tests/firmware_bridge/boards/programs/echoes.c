@@ -1,5 +1,5 @@
-/* Sends each line back in capitals, until a line begins with a dot; its exit code is what was lost. The dot is not
-   answered: what is on its way to a terminal when QEMU ends is lost. */
+/* Sends each line back in capitals, until a line begins with a dot; its exit code is what was lost.
+   The dot is not answered: what is on its way to a terminal when QEMU ends is lost. */
 #include "port.h"
 #include "uart.h"
 
