@@ -70,7 +70,7 @@ def test_cmake_builds_the_shipped_model(tmp_path: Path) -> None:
         "add_executable(firmware main.c)\ntarget_link_libraries(firmware PRIVATE asc)\n"
     )
     build = tmp_path / "build"
-    for command in (["cmake", "-S", tmp_path, "-B", build], ["cmake", "--build", build]):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    for arguments in ([f"-S{tmp_path}", f"-B{build}"], ["--build", str(build)]):
+        done = subprocess.run(["cmake", *arguments], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     assert subprocess.run([build / "firmware"], check=False).returncode == 0

@@ -269,10 +269,10 @@ def test_an_overflow_costs_at_least_a_sample() -> None:
 
 def test_a_bad_line_is_told_once() -> None:
     """Blocks that know what was lost before them: time has no say in it."""
-    sound = [replace(one, numbered=True) for one in stream(*np.arange(1, 100) / 10)]
+    sound = [replace(block(NOW_S + at / 10), numbered=True) for at in range(1, 100)]
     for index in (10, 20, 30, 40, 50):
         sound[index] = replace(sound[index], lost_s=0.01, cause="damaged")
-    heard = Heard().run(Capture([Session(sound)], can_restart=False), 300)
+    heard = Heard().run(Capture([Session([*sound])], can_restart=False), 300)
     assert sum(heard.lost_s) == pytest.approx(0.05)
     (hint,) = [text for text in heard.said if "again and again" in text]
     assert "each time a new window begins (last: damaged)" in hint
