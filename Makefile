@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint converter soak bench-aarch64 bench-armhf bench-peers clean
+.PHONY: help demo test lint converter soak bench-aarch64 bench-armhf bench-peers firmware-tools clean
 
 # Real recordings for the tests, when they lie beside the repository.
 EDGE_ASC_DATA ?= $(realpath ../shared/data)
@@ -46,6 +46,9 @@ bench-aarch64: .venv/dev/.ready ## an emulated Raspberry Pi: outputs, instructio
 bench-armhf: .venv/dev/.ready ## the same for a 32-bit system with tflite-runtime: outputs only
 	@tools/environment.sh emulator
 	OMP_NUM_THREADS=1 $(BIN)/python -m edge_asc.benchmarks.aarch64.armhf
+
+firmware-tools: ## the cross compiler and QEMU for microcontrollers: `edge-asc firmware check` and its tests
+	@tools/environment.sh firmware
 
 # In an environment with numpy 2, which users have; the converter is that of .venv/dev.
 bench-peers: .venv/dev/.ready .venv/peers/.ready ## the official pipeline, YAMNet's shape and other runtimes beside ours (PEERS_ARGS=...)

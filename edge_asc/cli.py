@@ -23,6 +23,7 @@ from edge_asc.commands.data import data
 from edge_asc.commands.doctor import examine_this_machine
 from edge_asc.commands.download import download
 from edge_asc.commands.evaluate import evaluate
+from edge_asc.commands.firmware import firmware
 from edge_asc.commands.info import show_model
 from edge_asc.commands.listen import listen_to_source
 from edge_asc.commands.microphones import show_devices
@@ -103,6 +104,7 @@ for _command in (
     table3,
     export,
     calibrate,
+    firmware,
 ):
     main.add_command(_command)
 data.add_command(download)

@@ -90,3 +90,11 @@ class ProbeError(EdgeAscError):
         """`advice`: what to do, "" if the text says it."""
         super().__init__(text)
         self.advice = advice
+
+
+class FirmwareError(EdgeAscError):
+    """A model, tool or board that no firmware can be made with, or firmware that errs."""
+
+
+class LinkError(EdgeAscError):
+    """A microcontroller on a serial link that does not answer, or speaks another version."""

@@ -135,6 +135,17 @@ def test_export_takes_only_models_checkpoint_and_metrics_from_training() -> None
     ]
 
 
+def test_firmware_takes_only_the_reader_of_tflite_files_from_export() -> None:
+    allowed = ("edge_asc.export.flatbuffer", "edge_asc.export.kernel_rules")
+    assert not [
+        item
+        for item in ALL_IMPORTS
+        if room(item.importer) == "firmware_bridge"
+        and room(item.imported) not in ("firmware_bridge", "edge_asc")
+        and not is_within(item.imported, *allowed)
+    ]
+
+
 def test_nobody_imports_benchmarks() -> None:
     assert not [
         item
@@ -169,6 +180,8 @@ def modules_named_in_strings(path: Path) -> list[str]:
         (("tornado",), "edge_asc.web.server"),
         (("prometheus_client",), "edge_asc.sinks.metrics"),
         (("selenium",), "edge_asc.benchmarks.browser"),
+        (("serial",), "edge_asc.firmware_bridge.link.port"),
+        (("cobs",), "edge_asc.firmware_bridge.link.frames"),
     ],
 )
 def test_a_package_that_may_be_missing_has_one_importer(

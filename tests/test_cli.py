@@ -25,6 +25,7 @@ COMMANDS = [
     "doctor",
     "evaluate",
     "export",
+    "firmware",
     "info",
     "keygen",
     "listen",

@@ -11,6 +11,9 @@
 #   tools/environment.sh emulator
 #                                no environment, but the system packages of an emulated Raspberry Pi: QEMU, mmdebstrap
 #                                and a C compiler; see docs/aarch64.md
+#   tools/environment.sh firmware
+#                                no environment, but the system packages of microcontrollers: Arm's cross compiler with its
+#                                C library, QEMU for whole boards and a C compiler; see docs/firmware.md
 #
 # Missing system packages are installed with apt-get by root or by sudo without a password; anyone else
 # is shown the command.
@@ -93,7 +96,7 @@ make_dev() {
     say "(4 GB on disk with a CPU torch, more with the CUDA build that pip takes on x86-64; minutes)"
     [ -x .venv/dev/bin/python ] || "$python" -m venv .venv/dev
     .venv/dev/bin/python -m pip install --quiet --disable-pip-version-check \
-        --constraint constraints.txt --editable '.[train,export,sign,web,metrics,live,mqtt,plot,tflite-runtime,dev]'
+        --constraint constraints.txt --editable '.[train,export,sign,web,metrics,live,mqtt,plot,serial,tflite-runtime,dev]'
     .venv/dev/bin/python tools/cpu_torchaudio.py
 }
 
@@ -132,11 +135,27 @@ install_emulator() {
     [ ${#packages[@]} -eq 0 ] || apt_install "${packages[@]}" || die "cannot go on without ${packages[*]}"
 }
 
+install_firmware_tools() {
+    local packages=()
+    command -v arm-none-eabi-gcc >/dev/null || packages+=(gcc-arm-none-eabi)
+    command -v arm-none-eabi-size >/dev/null || packages+=(binutils-arm-none-eabi)
+    # The compiler answers with the bare name of what it does not find.
+    if ! command -v arm-none-eabi-gcc >/dev/null ||
+        [ "$(arm-none-eabi-gcc -print-file-name=nano.specs)" = nano.specs ]; then
+        packages+=(libnewlib-arm-none-eabi)
+    fi
+    command -v qemu-system-arm >/dev/null || packages+=(qemu-system-arm)
+    command -v gcc >/dev/null || packages+=(gcc)
+    [ -e /usr/include/stdio.h ] || packages+=(libc6-dev)
+    [ ${#packages[@]} -eq 0 ] || apt_install "${packages[@]}" || die "cannot go on without ${packages[*]}"
+}
+
 case "${1:-}" in
     demo) make_demo ;;
     dev) make_dev ;;
     converter) make_converter ;;
     peers) make_peers ;;
     emulator) install_emulator ;;
-    *) die "usage: tools/environment.sh demo|dev|converter|peers|emulator" ;;
+    firmware) install_firmware_tools ;;
+    *) die "usage: tools/environment.sh demo|dev|converter|peers|emulator|firmware" ;;
 esac

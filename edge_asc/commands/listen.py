@@ -30,6 +30,7 @@ from edge_asc.commands.options import (
     trust_option,
 )
 from edge_asc.commands.output_options import Listening, open_outputs, output_options
+from edge_asc.commands.serial_source import SERIAL_PREFIX, check_serial, open_any_source
 from edge_asc.commands.status_line import StatusLine
 from edge_asc.commands.web_options import check_web
 from edge_asc.config import configurable, name_origin, refuse_together, reparse
@@ -49,8 +50,9 @@ if TYPE_CHECKING:
 @click.option(
     "--source",
     default="mic",
-    metavar="mic|FILE|-|exec:COMMAND",
-    help="A microphone (the default), a sound file, raw PCM on standard input or of a command.",
+    metavar="mic|FILE|-|exec:COMMAND|serial:PORT[:BAUD]",
+    help="A microphone (the default), a sound file, raw PCM on standard input or of a command, a"
+    " microcontroller's microphone.",
 )
 @click.option(
     "--device",
@@ -98,6 +100,7 @@ def listen_to_source(ctx: click.Context, /, **options: Any) -> None:  # noqa: AN
     edge-asc listen --city Beijing
     edge-asc listen --source walk.wav --fast --format json
     edge-asc listen --source 'exec:arecord -q -t raw -f S16_LE -r 48000' --rate 48000
+    edge-asc listen --source serial:/dev/ttyACM0
     arecord -t raw -f S16_LE -r 48000 | edge-asc listen --source - --rate 48000
     """  # noqa: D301 (click wants the backspace character)
     from edge_asc.service_manager import ServiceManager
@@ -223,19 +226,8 @@ class _Run:
         return run
 
     def _open_source(self) -> AudioSource:
-        from edge_asc.sources import RawFormat, open_source
-
-        options = self._options
-        return open_source(
-            options["source"],
-            preferred_rate_hz=self._classifier.sample_rate_hz,
-            device=options["device"],
-            fast=options["fast"],
-            raw=RawFormat(options["rate"], options["channels"], options["sample_format"]),
-            retry=not options["no_retry"],
-            max_lag_s=options["max_lag_s"],
-            say=self._say,
-        )
+        rate_hz, fast = self._classifier.sample_rate_hz, self._options["fast"]
+        return open_any_source(self._options, rate_hz, fast=fast, say=self._say)
 
     def _progress(self, heard_s: float, window_s: float) -> None:
         waiting = heard_s < window_s
@@ -280,6 +272,9 @@ def _check_source(ctx: click.Context, options: dict[str, Any]) -> None:
     if options["device"] is not None:
         refuse_together(ctx, "device", "source", "--device is for a microphone")
     if source == "-" or source.startswith(COMMAND_PREFIX):
+        return
+    if source.startswith(SERIAL_PREFIX):
+        check_serial(ctx, source)
         return
     try:
         check_file(Path(source))

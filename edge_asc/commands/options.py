@@ -156,6 +156,7 @@ def packages(extra: str) -> Iterator[None]:
             "metrics": "metrics",
             "mqtt": "MQTT",
             "plot": "plotting",
+            "serial": "serial port",
             "web": "web page",
         }[extra]
         raise EdgeAscError(

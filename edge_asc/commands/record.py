@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_asc.commands.options import PATH, city_option, raw_format_options
+from edge_asc.commands.serial_source import SERIAL_PREFIX, check_serial, open_any_source
 from edge_asc.commands.status_line import StatusLine
 from edge_asc.config import configurable, refuse_together
 
@@ -55,8 +56,8 @@ _METER_CELLS = 30
     "--source",
     default="mic",
     show_default=True,
-    metavar="mic|-|exec:COMMAND",
-    help="A microphone, or raw PCM on standard input or of a command.",
+    metavar="mic|-|exec:COMMAND|serial:PORT[:BAUD]",
+    help="A microphone, raw PCM on standard input or of a command, a microcontroller's microphone.",
 )
 @click.option(
     "--device",
@@ -170,10 +171,12 @@ def _check_source(ctx: click.Context, options: dict[str, Any]) -> None:
     from edge_asc.sources import COMMAND_PREFIX
 
     source = options["source"]
-    if source not in ("mic", "-") and not source.startswith(COMMAND_PREFIX):
+    if source.startswith(SERIAL_PREFIX):
+        check_serial(ctx, source)
+    elif source not in ("mic", "-") and not source.startswith(COMMAND_PREFIX):
         raise click.BadParameter(
-            f"must be mic, - or exec:COMMAND, got {source!r}; a recording that is there already"
-            " needs no copy, only a line in the table (docs/data.md)",
+            f"must be mic, -, exec:COMMAND or serial:PORT, got {source!r}; a recording that is"
+            " there already needs no copy, only a line in the table (docs/data.md)",
             ctx,
             param_hint="--source",
         )
@@ -194,17 +197,10 @@ def _check_minutes(ctx: click.Context, minutes: float | None) -> None:
 
 def _open_source(options: dict[str, Any], display: TerminalDisplay) -> AudioSource:
     from edge_asc.features import FeatureConfig
-    from edge_asc.sources import RawFormat, open_source
 
-    return open_source(
-        options["source"],
-        # What `listen` asks for: training hears a microphone as the model will hear it.
-        preferred_rate_hz=FeatureConfig().sample_rate_hz,
-        device=options["device"],
-        raw=RawFormat(options["rate"], options["channels"], options["sample_format"]),
-        retry=not options["no_retry"],
-        say=display.say,
-    )
+    # What `listen` asks for: training hears a microphone as the model will hear it.
+    rate_hz = FeatureConfig().sample_rate_hz
+    return open_any_source(options, rate_hz, fast=False, say=display.say)
 
 
 class TerminalDisplay(StatusLine):

@@ -92,10 +92,11 @@ def open_source(
     """The source that `spec` names.
 
     "mic"; "-" (raw PCM on standard input); "exec:COMMAND" (raw PCM that a command writes); a sound
-    file's path. `preferred_rate_hz` is what a microphone is asked for first, `device` a part of its
-    name. `fast` does not wait for the time at which a recording would have been heard. A live
-    source that stops is waited for and started again, for ever, unless `retry` is False. `say`
-    takes notes for the user. Raises AudioError and SourceError.
+    file's path. "serial:PORT" belongs to another room: see `edge_asc.commands.serial_source`.
+    `preferred_rate_hz` is what a microphone is asked for first, `device` a part of its name. `fast`
+    does not wait for the time at which a recording would have been heard. A live source that stops
+    is waited for and started again, for ever, unless `retry` is False. `say` takes notes for the
+    user. Raises AudioError and SourceError.
     """
     raw = raw or RawFormat()
     capture: Capture

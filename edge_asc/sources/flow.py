@@ -33,6 +33,8 @@ class Block:
     lost_s: float = 0.0
     """What is known to be lost just before, in seconds, and why."""
     cause: str = ""
+    numbered: bool = False
+    """Its samples came with numbers: `lost_s` is all that was lost, however late it came."""
 
     @property
     def duration_s(self) -> float:
@@ -64,6 +66,9 @@ class FlowMeter:
 
     def process(self, block: Block) -> list[Block]:
         """Take in a block; return those, in order, of which is known what was lost before them."""
+        if block.numbered:
+            self._follow(block)
+            return [block]
         if self._began_s is None:
             self._began_s = self._last_s = block.arrived_s - block.duration_s
         self._sound_s += block.duration_s
@@ -89,8 +94,20 @@ class FlowMeter:
         return settled
 
     def ahead_s(self, now_s: float) -> float:
-        """How much more sound than time has come since the first block; less is negative."""
+        """How much more sound than time has come since the first block; less is negative.
+
+        Of numbered blocks, more than their clock explains.
+        """
         return 0.0 if self._began_s is None else self._sound_s - (now_s - self._began_s)
+
+    def _follow(self, block: Block) -> None:
+        """Only how far sound is ahead is kept: never less than nothing, and a fast clock is not."""
+        if self._began_s is None:
+            self._began_s = self._last_s = block.arrived_s - block.duration_s
+        self._began_s -= DRIFT * (block.arrived_s - self._last_s)
+        self._last_s = block.arrived_s
+        self._sound_s += block.lost_s + block.duration_s
+        self._began_s = max(self._began_s, block.arrived_s - self._sound_s)
 
     def _lose(self) -> list[Block]:
         """Count what is missing in all late blocks as lost before the first; pass on what fits."""

@@ -269,11 +269,14 @@ class _Pump:
         self._meter = FlowMeter()
         self._losses: deque[Block] = deque(maxlen=_HINT_LOSSES)
         self._hinted = False
+        self._numbered = False
+        """Then the rate is known to be right, whatever the pace"""
 
     def run(self) -> None:
         error: BaseException | None = None
         try:
             for block in self._session.blocks():
+                self._numbered = block.numbered
                 self._pass_on(self._meter.process(block))
                 if self._capture.may_flood:
                     self._wait_if_ahead()
@@ -296,6 +299,12 @@ class _Pump:
         self._hinted = True
         # What the first one lost was lost before the time that is looked at.
         lost_s = sum(block.lost_s for block in self._losses) - self._losses[0].lost_s
+        if self._numbered:
+            self._feed.note(
+                f"{self._capture.name} loses sound again and again, and each time a new window"
+                f" begins (last: {self._losses[-1].cause}): see docs/link.md, Losses"
+            )
+            return
         self._feed.note(
             f"{self._capture.name}: {100 * lost_s / since_s:.0f} % of the sound is missing all the"
             " time. If sample rate and format are right, the device or the machine is too slow"
@@ -306,7 +315,7 @@ class _Pump:
         ahead_s = self._meter.ahead_s(elapsed_s())
         if ahead_s <= _AHEAD_S:
             return
-        if not self._hinted:
+        if not (self._hinted or self._numbered):
             self._hinted = True
             self._feed.note(
                 f"{self._capture.name} sends sound faster than time passes: are --rate, --channels"

@@ -128,7 +128,7 @@ def test_the_size_cap(edge_asc: Program, out: Path) -> None:
         (("--scene", "bus", "--minutes", "0.1"), "0.1 minutes are shorter than one clip of 10 s"),
         (("--scene", "bus", "--place", "two\nlines"), "must be one line of up to 200 characters"),
         (("--scene", "bus", "--group", " monday"), "must be one line of up to 200 characters"),
-        (("--scene", "bus", "--source", "walk.wav"), "must be mic, - or exec:COMMAND, got 'walk."),
+        (("--scene", "bus", "--source", "walk.wav"), "must be mic, -, exec:COMMAND or serial:PORT"),
         (("--scene", "bus", "--device", "USB"), "--device is for a microphone"),
         ((), "Missing option '--scene'"),
     ],
@@ -165,8 +165,10 @@ def test_what_the_source_is_asked_for(
         "spec": "mic",
         "preferred_rate_hz": 44_100,
         "device": "USB",
+        "fast": False,
         "raw": RawFormat(),
         "retry": False,
+        "max_lag_s": 5.0,
     }
 
 

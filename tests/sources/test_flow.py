@@ -148,3 +148,31 @@ def test_a_pipe_that_runs_ahead() -> None:
     for block in blocks([1_000.0] * 30):
         meter.process(block)
     assert meter.ahead_s(1_001.0) == pytest.approx(1.9)
+
+
+def test_sound_with_numbers_is_passed_on_however_late_it_comes() -> None:
+    """A serial line numbers its samples: nothing is guessed from time, what it says is kept."""
+    late = [1_000.0, 1_000.1, 1_003.0, 1_009.0]
+    sound = [replace(block, numbered=True) for block in blocks(late)]
+    sound[2] = replace(sound[2], lost_s=0.5, cause="damaged")
+    assert losses(sound) == {2: 0.5}
+    meter = FlowMeter()
+    assert [meter.process(block) for block in sound] == [[block] for block in sound]
+
+
+def numbered(arrivals_s: Iterable[float]) -> FlowMeter:
+    meter = FlowMeter()
+    for block in blocks(arrivals_s):
+        meter.process(replace(block, numbered=True))
+    return meter
+
+
+def test_sound_with_numbers_is_ahead_when_it_comes_too_fast() -> None:
+    # 100 blocks of 0.1 s in half of their time: the first was there after its own 0.1 s.
+    assert numbered(steady(100, 0.05)).ahead_s(1_000 + 99 * 0.05) == pytest.approx(4.95, abs=0.01)
+    # Two hours of a crystal that is fast by 0.5 per mille, which alone would make it 3.6 s.
+    fast = numbered(steady(72_000, BLOCK_S * (1 - 5e-4)))
+    assert fast.ahead_s(1_000 + 72_000 * BLOCK_S * (1 - 5e-4)) < 0.1
+    # A pause makes up for nothing: what comes fast after it is too fast.
+    late = [*steady(10), *(1_100 + 0.05 * index for index in range(100))]
+    assert numbered(late).ahead_s(1_100 + 99 * 0.05) == pytest.approx(4.95, abs=0.06)

@@ -267,6 +267,17 @@ def test_an_overflow_costs_at_least_a_sample() -> None:
     assert heard.chunks[1].cause == "the device says that it lost sound"
 
 
+def test_a_bad_line_is_told_once() -> None:
+    """Blocks that know what was lost before them: time has no say in it."""
+    sound = [replace(block(NOW_S + at / 10), numbered=True) for at in range(1, 100)]
+    for index in (10, 20, 30, 40, 50):
+        sound[index] = replace(sound[index], lost_s=0.01, cause="damaged")
+    heard = Heard().run(Capture([Session([*sound])], can_restart=False), 300)
+    assert sum(heard.lost_s) == pytest.approx(0.05)
+    (hint,) = [text for text in heard.said if "again and again" in text]
+    assert "each time a new window begins (last: damaged)" in hint
+
+
 def test_a_wrong_rate_is_hinted_at_once() -> None:
     """44.1 kHz that is taken for 48 kHz: every tenth of a second takes 0.109 s."""
     times_s = np.arange(1, 1_000) * 0.1 * 48 / 44.1

@@ -1,0 +1,3 @@
+#include "asc.h"
+
+int main(void) { return sizeof(asc_t) == 0; }
