@@ -34,8 +34,7 @@ _MAIN = """\
  * a block of the heap of its exact size, so that a sanitizer sees every step beyond it.
  */
 {functions}
-int main(int argc, char **argv)
-{{
+int main(int argc, char **argv) {{
     if (argc != 2) {{
         return 2;
     }}
@@ -45,8 +44,7 @@ int main(int argc, char **argv)
 """
 
 _FUNCTION = """\
-static int {name}(void)
-{{
+static int {name}(void) {{
     int8_t *arena = malloc({arena_bytes});
     if (arena == NULL) {{
         return 3;

@@ -79,8 +79,7 @@ typedef struct {{
 {definitions}
 {checks}
 
-static int is_right(const asc_vector_t *vector, const int8_t *arena, asc_selftest_fault_t *fault)
-{{
+static int is_right(const asc_vector_t *vector, const int8_t *arena, asc_selftest_fault_t *fault) {{
     int32_t before = 0;
     int32_t piece;
     int32_t at;
@@ -101,8 +100,7 @@ static int is_right(const asc_vector_t *vector, const int8_t *arena, asc_selftes
     return 1;
 }}
 
-int asc_selftest_fault(void *memory, asc_selftest_fault_t *fault)
-{{
+int asc_selftest_fault(void *memory, asc_selftest_fault_t *fault) {{
     int8_t *arena = memory;
     int32_t at;
     int32_t piece;
@@ -121,8 +119,7 @@ int asc_selftest_fault(void *memory, asc_selftest_fault_t *fault)
     return 0;
 }}
 
-int asc_selftest(void *memory)
-{{
+int asc_selftest(void *memory) {{
     asc_selftest_fault_t fault;
     return asc_selftest_fault(memory, &fault);
 }}

@@ -77,7 +77,7 @@ class Writer:
                 f"/* {origin} */\n",
                 *constants.definitions,
                 *checks,
-                f"\nvoid asc_{self._name}_run(int8_t *arena)\n{{",
+                f"\nvoid asc_{self._name}_run(int8_t *arena) {{",
                 *([f"{_INDENT}int32_t step;"] if loops else []),
                 *body,
                 "}\n",

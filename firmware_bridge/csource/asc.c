@@ -7,7 +7,8 @@
 /* Facts that both generators wrote down must be the same. */
 #define ASC_CHECK(name, condition) typedef char asc_check_##name[(condition) ? 1 : -1]
 ASC_CHECK(features_fit, ASC_ENCODER_INPUT_OFFSET + ASC_CELL_FEATURES <= ASC_ENCODER_ARENA_BYTES);
-ASC_CHECK(cell_fits, ASC_ENCODER_OUTPUT_OFFSET + ASC_STEP_BYTES_PER_CELL <= ASC_ENCODER_ARENA_BYTES);
+ASC_CHECK(cell_fits,
+          ASC_ENCODER_OUTPUT_OFFSET + ASC_STEP_BYTES_PER_CELL <= ASC_ENCODER_ARENA_BYTES);
 ASC_CHECK(steps_fit,
           ASC_HEAD_STEPS_OFFSET + ASC_NUM_CELLS * ASC_STEP_BYTES_PER_CELL <= ASC_HEAD_ARENA_BYTES);
 ASC_CHECK(logits_fit, ASC_HEAD_OUTPUT_OFFSET + ASC_NUM_SCENES <= ASC_HEAD_ARENA_BYTES);

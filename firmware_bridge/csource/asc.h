@@ -61,9 +61,9 @@ typedef struct asc {
 typedef struct {
     uint32_t number;                       /* 1 for the first result after asc_init */
     int16_t probabilities[ASC_NUM_SCENES]; /* over ASC_PROBABILITY_ONE, calibrated */
-    int8_t logits[ASC_NUM_SCENES]; /* (number - ASC_LOGITS_ZERO_POINT) * ASC_LOGITS_SCALE */
-    uint8_t scene;                 /* the likeliest; of equal ones the first */
-    uint8_t after_gap;             /* 1 for the first result after lost sound */
+    int8_t logits[ASC_NUM_SCENES];         /* (number - ASC_LOGITS_ZERO_POINT) * ASC_LOGITS_SCALE */
+    uint8_t scene;                         /* the likeliest; of equal ones the first */
+    uint8_t after_gap;                     /* 1 for the first result after lost sound */
 } asc_result_t;
 
 /* Must come first. City and time are unknown. */

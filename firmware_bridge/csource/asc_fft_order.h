@@ -19,7 +19,8 @@ static inline uint32_t asc_next_reversed(uint32_t position) {
     return position | bit;
 }
 
-/* Where the sine for a place in asc_cosine stands there: a quarter turn before, cosine being even. */
+/* Where the sine for a place in asc_cosine stands there: a quarter turn before, cosine being even.
+ */
 static inline uint32_t asc_sine_index(uint32_t cosine) {
     const uint32_t quarter = ASC_FFT_SIZE / 4;
     return cosine < quarter ? quarter - cosine : cosine - quarter;

@@ -23,10 +23,10 @@ extern "C" {
 
 /* What lasts from frame to frame. */
 typedef struct {
-    int16_t sound[ASC_WINDOW_SAMPLES]; /* the next frame, as far as it has been heard */
-    uint32_t num_waiting;              /* samples of it */
-    uint32_t num_frames;               /* of the cell that is being filled */
-    uint32_t cell;                     /* where in `highest` it stands */
+    int16_t sound[ASC_WINDOW_SAMPLES];  /* the next frame, as far as it has been heard */
+    uint32_t num_waiting;               /* samples of it */
+    uint32_t num_frames;                /* of the cell that is being filled */
+    uint32_t cell;                      /* where in `highest` it stands */
     asc_level_t highest[ASC_NUM_CELLS]; /* highest level of each cell of a window */
 } asc_frontend_t;
 

@@ -47,11 +47,12 @@ extern const float asc_standardize_offset[ASC_NUM_MELS];
 extern const uint32_t asc_exponential[256];
 
 #if ASC_USES_CONTEXT
-/* Row of each city in the city input: its own, or that of "unknown" if nothing was trained there. */
+/* Row of each city in the city input: its own, or that of "unknown" if nothing was trained there.
+ */
 extern const uint8_t asc_city_row[ASC_NUM_CITIES];
 /* Sine and cosine as the head takes them. */
 extern const int8_t asc_hour_code[24][2];
-extern const int8_t asc_month_code[12][2]; /* January first */
+extern const int8_t asc_month_code[12][2];  /* January first */
 extern const int8_t asc_weekday_code[7][2]; /* Monday first */
 extern const int8_t asc_minute_code[60][2];
 #endif

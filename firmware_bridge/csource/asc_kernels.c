@@ -13,8 +13,7 @@
 ASC_CHECK(right_shift_keeps_the_sign, (-3 >> 1) == -2 && ((int64_t)-3 >> 1) == -2);
 ASC_CHECK(int_has_32_bits, sizeof(int) == 4);
 
-static inline int8_t clamped(int32_t value, int32_t lowest, int32_t highest)
-{
+static inline int8_t clamped(int32_t value, int32_t lowest, int32_t highest) {
     if (value < lowest) {
         return (int8_t)lowest;
     }
@@ -24,8 +23,7 @@ static inline int8_t clamped(int32_t value, int32_t lowest, int32_t highest)
 /* value * multiplier / 2^31 * 2^shift: rounded half up, then half away from zero.
  * multiplier is not negative, so the product of two most negative numbers cannot occur.
  */
-static inline int32_t scaled_twice(int32_t value, int32_t multiplier, int32_t shift)
-{
+static inline int32_t scaled_twice(int32_t value, int32_t multiplier, int32_t shift) {
     int64_t product = (int64_t)value * multiplier;
     int32_t high;
     int32_t mask;
@@ -38,16 +36,14 @@ static inline int32_t scaled_twice(int32_t value, int32_t multiplier, int32_t sh
     return (high >> -shift) + ((high & mask) > (mask >> 1) + (high < 0));
 }
 
-static inline int32_t scaled_by_line(const asc_line_t *line, int32_t sum)
-{
+static inline int32_t scaled_by_line(const asc_line_t *line, int32_t sum) {
     int32_t within = sum > line->limit ? line->limit : sum;
     within = within < -line->limit ? -line->limit : within;
-    return (int32_t)((within * line->slope + (within < 0 ? line->below : line->above))
-                     >> line->shift);
+    return (int32_t)((within * line->slope + (within < 0 ? line->below : line->above)) >>
+                     line->shift);
 }
 
-static int8_t finished(const asc_scaling_t *scaling, int32_t channel, int32_t sum)
-{
+static int8_t finished(const asc_scaling_t *scaling, int32_t channel, int32_t sum) {
     const int32_t at = scaling->per_channel != 0 ? channel : 0;
     int32_t value;
     if (scaling->lines != NULL) {
@@ -68,8 +64,7 @@ typedef struct {
     int16x2_t odd;
 } asc_four_t;
 
-static inline asc_four_t four(const int8_t *from)
-{
+static inline asc_four_t four(const int8_t *from) {
     uint32_t word;
     asc_four_t result;
     memcpy(&word, from, sizeof word); /* they need not be aligned */
@@ -78,8 +73,7 @@ static inline asc_four_t four(const int8_t *from)
     return result;
 }
 
-static inline int32_t with_products(asc_four_t a, asc_four_t b, int32_t sum)
-{
+static inline int32_t with_products(asc_four_t a, asc_four_t b, int32_t sum) {
     return __smlad(a.odd, b.odd, __smlad(a.even, b.even, sum));
 }
 
@@ -93,8 +87,7 @@ typedef struct {
     int32_t s11;
 } asc_sums_t;
 
-static inline void add_products(asc_sums_t *sums, int32_t a0, int32_t a1, int32_t b0, int32_t b1)
-{
+static inline void add_products(asc_sums_t *sums, int32_t a0, int32_t a1, int32_t b0, int32_t b1) {
     sums->s00 += a0 * b0;
     sums->s01 += a0 * b1;
     sums->s10 += a1 * b0;
@@ -102,8 +95,7 @@ static inline void add_products(asc_sums_t *sums, int32_t a0, int32_t a1, int32_
 }
 
 static inline asc_sums_t sums_of_two_by_two(int32_t depth, const int8_t *x0, const int8_t *x1,
-                                            const int8_t *w0, const int8_t *w1)
-{
+                                            const int8_t *w0, const int8_t *w1) {
     asc_sums_t sums = {0, 0, 0, 0};
     const int8_t *const end = x0 + depth;
     const int8_t *const last_four = x0 + depth / 4 * 4;
@@ -134,8 +126,7 @@ static inline asc_sums_t sums_of_two_by_two(int32_t depth, const int8_t *x0, con
     return sums;
 }
 
-static inline int32_t sum_of_products(int32_t depth, const int8_t *x, const int8_t *w)
-{
+static inline int32_t sum_of_products(int32_t depth, const int8_t *x, const int8_t *w) {
     int32_t sum = 0;
     int32_t left = depth;
     for (; left >= 4; left -= 4) {
@@ -153,8 +144,7 @@ static inline int32_t sum_of_products(int32_t depth, const int8_t *x, const int8
     return sum;
 }
 
-static void one_row(const asc_dense_t *layer, const int8_t *x, int8_t *y)
-{
+static void one_row(const asc_dense_t *layer, const int8_t *x, int8_t *y) {
     const int8_t *w = layer->weights;
     int32_t channel;
     for (channel = 0; channel < layer->out_channels; ++channel) {
@@ -165,8 +155,7 @@ static void one_row(const asc_dense_t *layer, const int8_t *x, int8_t *y)
 }
 
 static void two_rows(const asc_dense_t *layer, const int8_t *x0, const int8_t *x1, int8_t *y0,
-                     int8_t *y1)
-{
+                     int8_t *y1) {
     const asc_scaling_t *scaling = &layer->scaling;
     const int32_t *bias = layer->bias;
     const int8_t *w = layer->weights;
@@ -187,8 +176,7 @@ static void two_rows(const asc_dense_t *layer, const int8_t *x0, const int8_t *x
     }
 }
 
-void asc_dense(const asc_dense_t *layer, const int8_t *input, int8_t *output)
-{
+void asc_dense(const asc_dense_t *layer, const int8_t *input, int8_t *output) {
     int32_t row = 0;
     for (; row + 2 <= layer->rows; row += 2) {
         two_rows(layer, input, input + layer->depth, output, output + layer->out_channels);
@@ -200,19 +188,16 @@ void asc_dense(const asc_dense_t *layer, const int8_t *input, int8_t *output)
     }
 }
 
-static inline int32_t larger(int32_t a, int32_t b)
-{
+static inline int32_t larger(int32_t a, int32_t b) {
     return a > b ? a : b;
 }
 
-static inline int32_t smaller(int32_t a, int32_t b)
-{
+static inline int32_t smaller(int32_t a, int32_t b) {
     return a < b ? a : b;
 }
 
 /* Small C libraries copy byte by byte; four at a time is what every core can. */
-static inline int8_t *copied(const int8_t *from, int32_t count, int8_t *to)
-{
+static inline int8_t *copied(const int8_t *from, int32_t count, int8_t *to) {
     for (; count >= 4; count -= 4) {
         memcpy(to, from, 4);
         from += 4;
@@ -224,8 +209,7 @@ static inline int8_t *copied(const int8_t *from, int32_t count, int8_t *to)
     return to;
 }
 
-static inline int8_t *filled(int8_t value, int32_t count, int8_t *to)
-{
+static inline int8_t *filled(int8_t value, int32_t count, int8_t *to) {
     for (; count > 0; --count) {
         *to++ = value;
     }
@@ -234,8 +218,7 @@ static inline int8_t *filled(int8_t value, int32_t count, int8_t *to)
 
 /* What the window covers at one place, as (window_height, window_width, channels). */
 static void gather(const asc_window_t *window, const int8_t *input, int32_t out_y, int32_t out_x,
-                   int8_t *patch)
-{
+                   int8_t *patch) {
     const int32_t top = out_y * window->stride_height - window->pad_top;
     const int32_t first = out_x * window->stride_width - window->pad_left;
     const int32_t begin = larger(first, 0);
@@ -257,8 +240,7 @@ static void gather(const asc_window_t *window, const int8_t *input, int32_t out_
 }
 
 void asc_convolution(const asc_window_t *window, const asc_dense_t *layer, const int8_t *input,
-                     int8_t *scratch, int8_t *output)
-{
+                     int8_t *scratch, int8_t *output) {
     const int32_t pixels = window->out_height * window->out_width;
     int32_t waiting = 0;
     int32_t y;
@@ -282,8 +264,7 @@ void asc_convolution(const asc_window_t *window, const asc_dense_t *layer, const
 
 /* Channels from `channel` on at one place, four of them: each address serves all four. */
 static inline void four_filters(const asc_dense_t *layer, int32_t channel, int32_t channels,
-                                const int8_t *patch, int8_t *output)
-{
+                                const int8_t *patch, int8_t *output) {
     const int8_t *value = patch + channel;
     const int8_t *weight = layer->weights + channel;
     const int32_t *bias = layer->bias + channel;
@@ -307,8 +288,7 @@ static inline void four_filters(const asc_dense_t *layer, int32_t channel, int32
 }
 
 static inline void one_filter(const asc_dense_t *layer, int32_t channel, int32_t channels,
-                              const int8_t *patch, int8_t *output)
-{
+                              const int8_t *patch, int8_t *output) {
     int32_t sum = layer->bias[channel];
     int32_t tap;
     for (tap = 0; tap < layer->depth; ++tap) {
@@ -319,8 +299,7 @@ static inline void one_filter(const asc_dense_t *layer, int32_t channel, int32_t
 }
 
 void asc_depthwise(const asc_window_t *window, const asc_dense_t *layer, const int8_t *input,
-                   int8_t *scratch, int8_t *output)
-{
+                   int8_t *scratch, int8_t *output) {
     const int32_t channels = window->channels;
     int32_t y;
     int32_t x;
@@ -346,8 +325,7 @@ typedef struct {
     int32_t first;
 } asc_covered_t;
 
-static asc_covered_t covered(const asc_window_t *window, int32_t out_y, int32_t out_x)
-{
+static asc_covered_t covered(const asc_window_t *window, int32_t out_y, int32_t out_x) {
     const int32_t top = out_y * window->stride_height - window->pad_top;
     const int32_t left = out_x * window->stride_width - window->pad_left;
     const int32_t y = larger(top, 0);
@@ -360,8 +338,7 @@ static asc_covered_t covered(const asc_window_t *window, int32_t out_y, int32_t 
 }
 
 void asc_average_pool(const asc_window_t *window, int32_t lowest, int32_t highest,
-                      const int8_t *input, int8_t *output)
-{
+                      const int8_t *input, int8_t *output) {
     const int32_t line = window->in_width * window->channels;
     int32_t at;
     int32_t channel;
@@ -385,9 +362,8 @@ void asc_average_pool(const asc_window_t *window, int32_t lowest, int32_t highes
     }
 }
 
-void asc_max_pool(const asc_window_t *window, int32_t lowest, int32_t highest,
-                  const int8_t *input, int8_t *output)
-{
+void asc_max_pool(const asc_window_t *window, int32_t lowest, int32_t highest, const int8_t *input,
+                  int8_t *output) {
     const int32_t line = window->in_width * window->channels;
     int32_t at;
     int32_t channel;
@@ -410,8 +386,7 @@ void asc_max_pool(const asc_window_t *window, int32_t lowest, int32_t highest,
 }
 
 /* How many of the `count` sums are not above `sum`. */
-static int32_t reached(const int32_t *rises, int32_t count, int32_t sum)
-{
+static int32_t reached(const int32_t *rises, int32_t count, int32_t sum) {
     int32_t first = 0;
     while (count > 0) {
         const int32_t half = count / 2;
@@ -426,8 +401,7 @@ static int32_t reached(const int32_t *rises, int32_t count, int32_t sum)
 }
 
 void asc_mean(const int32_t *rises, int32_t count, int32_t lowest, int32_t outer, int32_t reduced,
-              int32_t inner, const int8_t *input, int8_t *output)
-{
+              int32_t inner, const int8_t *input, int8_t *output) {
     int32_t block;
     int32_t at;
     int32_t part;
@@ -446,21 +420,18 @@ void asc_mean(const int32_t *rises, int32_t count, int32_t lowest, int32_t outer
 }
 
 /* One input of a pair, repeated as often as it takes. */
-static inline int32_t next(int32_t at, int32_t period)
-{
+static inline int32_t next(int32_t at, int32_t period) {
     return at + 1 == period ? 0 : at + 1;
 }
 
 #define ASC_FINER 20 /* bits by which the common scale of a sum is finer */
 
-static inline int32_t finer(int32_t value, int32_t multiplier, int32_t shift)
-{
+static inline int32_t finer(int32_t value, int32_t multiplier, int32_t shift) {
     return scaled_twice(value * (1 << ASC_FINER), multiplier, shift);
 }
 
 static inline void sum_or_difference(const asc_pair_t *pair, int32_t sign, const int8_t *a,
-                                     const int8_t *b, int8_t *output)
-{
+                                     const int8_t *b, int8_t *output) {
     int32_t at_a = 0;
     int32_t at_b = 0;
     int32_t i;
@@ -474,18 +445,15 @@ static inline void sum_or_difference(const asc_pair_t *pair, int32_t sign, const
     }
 }
 
-void asc_add(const asc_pair_t *pair, const int8_t *a, const int8_t *b, int8_t *output)
-{
+void asc_add(const asc_pair_t *pair, const int8_t *a, const int8_t *b, int8_t *output) {
     sum_or_difference(pair, 1, a, b, output);
 }
 
-void asc_subtract(const asc_pair_t *pair, const int8_t *a, const int8_t *b, int8_t *output)
-{
+void asc_subtract(const asc_pair_t *pair, const int8_t *a, const int8_t *b, int8_t *output) {
     sum_or_difference(pair, -1, a, b, output);
 }
 
-void asc_multiply(const asc_pair_t *pair, const int8_t *a, const int8_t *b, int8_t *output)
-{
+void asc_multiply(const asc_pair_t *pair, const int8_t *a, const int8_t *b, int8_t *output) {
     int32_t at_a = 0;
     int32_t at_b = 0;
     int32_t i;
@@ -498,8 +466,7 @@ void asc_multiply(const asc_pair_t *pair, const int8_t *a, const int8_t *b, int8
     }
 }
 
-void asc_look_up(const int8_t *table, int32_t count, const int8_t *input, int8_t *output)
-{
+void asc_look_up(const int8_t *table, int32_t count, const int8_t *input, int8_t *output) {
     int32_t i;
     for (i = 0; i < count; ++i) {
         output[i] = table[128 + input[i]];
@@ -507,8 +474,7 @@ void asc_look_up(const int8_t *table, int32_t count, const int8_t *input, int8_t
 }
 
 void asc_copy_rows(int32_t rows, int32_t row_bytes, int32_t in_stride, int32_t out_stride,
-                   const int8_t *input, int8_t *output)
-{
+                   const int8_t *input, int8_t *output) {
     int32_t row;
     for (row = 0; row < rows; ++row) {
         memcpy(output, input, (size_t)row_bytes);
@@ -517,7 +483,6 @@ void asc_copy_rows(int32_t rows, int32_t row_bytes, int32_t in_stride, int32_t o
     }
 }
 
-void asc_fill(int32_t count, int8_t value, int8_t *output)
-{
+void asc_fill(int32_t count, int8_t value, int8_t *output) {
     memset(output, value, (size_t)count);
 }

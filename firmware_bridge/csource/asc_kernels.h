@@ -31,9 +31,9 @@ typedef struct {
 /* Sums to int8: by a 31-bit multiplier, rounded twice, or by lines where there are some. */
 typedef struct {
     const int32_t *multipliers;
-    const int8_t *shifts; /* > 0: to the left, before multiplying */
+    const int8_t *shifts;    /* > 0: to the left, before multiplying */
     const asc_line_t *lines; /* NULL: use multipliers */
-    int32_t per_channel; /* 1: one for each channel, 0: one for all */
+    int32_t per_channel;     /* 1: one for each channel, 0: one for all */
     int32_t zero;
     int32_t lowest;
     int32_t highest;
@@ -95,8 +95,8 @@ void asc_depthwise(const asc_window_t *window, const asc_dense_t *layer, const i
                    int8_t *scratch, int8_t *output);
 void asc_average_pool(const asc_window_t *window, int32_t lowest, int32_t highest,
                       const int8_t *input, int8_t *output);
-void asc_max_pool(const asc_window_t *window, int32_t lowest, int32_t highest,
-                  const int8_t *input, int8_t *output);
+void asc_max_pool(const asc_window_t *window, int32_t lowest, int32_t highest, const int8_t *input,
+                  int8_t *output);
 /* (outer, reduced, inner) -> (outer, inner): the mean of a sum is `lowest`, and one more for each
  * of the `count` sums in `rises`, which never fall, that it reaches.
  */

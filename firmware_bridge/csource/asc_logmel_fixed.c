@@ -10,9 +10,11 @@ typedef char asc_shifts_keep_the_sign[(-1 >> 1) == -1 ? 1 : -1];
 
 /* A pass may make numbers of 29 bits, without their sign, into ones of 31. */
 #define BITS_BEFORE_PASS 29
-/* A product of a sample and the window has 46 bits; so few are kept that 29 are left of a loud one. */
+/* A product of a sample and the window has 46 bits; so few are kept that 29 are left of a loud one.
+ */
 #define LOUDEST_SHIFT 17
-/* A frame that holds no number of so many bits once it is windowed is windowed again, more finely. */
+/* A frame that holds no number of so many bits once it is windowed is windowed again, more finely.
+ */
 #define BITS_OF_WINDOWED 24
 /* Bits of such a product for a sample of full scale. */
 #define FULL_SCALE_BITS 46

@@ -3,7 +3,10 @@
 #include "player.h"
 
 static const asc_link_device_t device = {
-    ASC_LINK_CAN_PCM, ASC_EAR_SAMPLE_RATE_HZ, NULL, "emulated ear",
+    ASC_LINK_CAN_PCM,
+    ASC_EAR_SAMPLE_RATE_HZ,
+    NULL,
+    "emulated ear",
 };
 static asc_link_t link;
 static int16_t samples[ASC_PLAYER_SAMPLES];

@@ -14,7 +14,7 @@ void asc_measuring_report(const char *name, uint64_t value);
 void asc_measuring_selftest(void *memory);
 
 /* Windows to run: a file or, where there is none, one window of noise, the same on every machine.
-   */
+ */
 typedef struct {
     int32_t file;
     int32_t noise_left;

@@ -77,7 +77,9 @@ void asc_port_close(int32_t file) {
     (void)call_host(SYS_CLOSE, arguments);
 }
 
-void asc_port_print(const char *text) { (void)call_host(SYS_WRITE0, text); }
+void asc_port_print(const char *text) {
+    (void)call_host(SYS_WRITE0, text);
+}
 
 void asc_port_exit(int code) {
     const uint32_t arguments[2] = {APPLICATION_EXIT, (uint32_t)code};
@@ -92,7 +94,9 @@ void asc_port_fail(const char *why, int code) {
     asc_port_exit(code);
 }
 
-void asc_systick_handler(void) { wraps++; }
+void asc_systick_handler(void) {
+    wraps++;
+}
 
 void asc_port_start_clock(uint32_t wake_us) {
     top = wake_us == 0 ? COUNTER_TOP : wake_us * TICKS_PER_US - 1u;
@@ -117,7 +121,9 @@ uint64_t asc_port_ticks(void) {
     return (uint64_t)rounds * ((uint64_t)top + 1u) + (top - value);
 }
 
-uint64_t asc_port_now_us(void) { return asc_port_ticks() / TICKS_PER_US; }
+uint64_t asc_port_now_us(void) {
+    return asc_port_ticks() / TICKS_PER_US;
+}
 
 void asc_port_known_loop(uint32_t rounds) {
     __asm volatile("1: subs %0, %0, #1\n bne 1b" : "+r"(rounds)::"cc");

@@ -35,9 +35,13 @@ void asc_port_close(int32_t file) {
     files[file] = NULL;
 }
 
-void asc_port_print(const char *text) { (void)fputs(text, stdout); }
+void asc_port_print(const char *text) {
+    (void)fputs(text, stdout);
+}
 
-void asc_port_exit(int code) { exit(code); }
+void asc_port_exit(int code) {
+    exit(code);
+}
 
 void asc_port_fail(const char *why, int code) {
     asc_port_print(why);
@@ -45,14 +49,25 @@ void asc_port_fail(const char *why, int code) {
     asc_port_exit(code);
 }
 
-void asc_port_start_clock(uint32_t wake_us) { (void)wake_us; }
+void asc_port_start_clock(uint32_t wake_us) {
+    (void)wake_us;
+}
 
-uint64_t asc_port_ticks(void) { return 0; }
+uint64_t asc_port_ticks(void) {
+    return 0;
+}
 
-uint64_t asc_port_now_us(void) { return 0; }
+uint64_t asc_port_now_us(void) {
+    return 0;
+}
 
-void asc_port_known_loop(uint32_t rounds) { (void)rounds; }
+void asc_port_known_loop(uint32_t rounds) {
+    (void)rounds;
+}
 
-void asc_port_paint_stack(void) {}
+void asc_port_paint_stack(void) {
+}
 
-uint32_t asc_port_stack_used(void) { return 0; }
+uint32_t asc_port_stack_used(void) {
+    return 0;
+}

@@ -24,7 +24,9 @@ typedef struct {
 } asc_vector_table;
 
 /* A program without a UART, or without a clock, links too. */
-__attribute__((weak)) void asc_uart_receive_handler(void) { asc_port_exit(ASC_PORT_FAULT); }
+__attribute__((weak)) void asc_uart_receive_handler(void) {
+    asc_port_exit(ASC_PORT_FAULT);
+}
 
 static void print_hex(uint32_t value) {
     char text[10] = "00000000 ";
@@ -52,9 +54,8 @@ __attribute__((naked)) static void fault_handler(void) {
 
 __attribute__((section(".vectors"), used)) const asc_vector_table asc_vectors = {
     asc_stack_top,
-    {asc_reset_handler, fault_handler, fault_handler, fault_handler, fault_handler,
-     fault_handler, fault_handler, 0, 0, 0, fault_handler, fault_handler, 0, fault_handler,
-     asc_systick_handler},
+    {asc_reset_handler, fault_handler, fault_handler, fault_handler, fault_handler, fault_handler,
+     fault_handler, 0, 0, 0, fault_handler, fault_handler, 0, fault_handler, asc_systick_handler},
     {[ASC_BOARD_UART_RECEIVE_INTERRUPT] = asc_uart_receive_handler},
 };
 

@@ -75,4 +75,6 @@ void asc_uart_doze(void) {
     __asm volatile("cpsie i\n isb" ::: "memory");
 }
 
-uint32_t asc_uart_lost(void) { return lost; }
+uint32_t asc_uart_lost(void) {
+    return lost;
+}

@@ -1,5 +1,5 @@
 /* The CMSDK UART of Arm's MPS2 and MPS3 boards: sent by waiting, received by interrupt into a ring.
-   */
+ */
 #ifndef ASC_UART_H
 #define ASC_UART_H
 

@@ -1,40 +1,34 @@
 #include "asc_frame.h"
 
-uint16_t asc_get16(const uint8_t *bytes)
-{
+uint16_t asc_get16(const uint8_t *bytes) {
     return (uint16_t)(bytes[0] | (uint16_t)(bytes[1] << 8));
 }
 
-uint32_t asc_get32(const uint8_t *bytes)
-{
+uint32_t asc_get32(const uint8_t *bytes) {
     return asc_get16(bytes) | ((uint32_t)asc_get16(bytes + 2) << 16);
 }
 
-void asc_set16(uint8_t *bytes, uint16_t value)
-{
+void asc_set16(uint8_t *bytes, uint16_t value) {
     bytes[0] = (uint8_t)(value & 0xffu);
     bytes[1] = (uint8_t)(value >> 8);
 }
 
-void asc_set32(uint8_t *bytes, uint32_t value)
-{
+void asc_set32(uint8_t *bytes, uint32_t value) {
     asc_set16(bytes, (uint16_t)(value & 0xffffu));
     asc_set16(bytes + 2, (uint16_t)(value >> 16));
 }
 
-void asc_set64(uint8_t *bytes, uint64_t value)
-{
+void asc_set64(uint8_t *bytes, uint64_t value) {
     asc_set32(bytes, (uint32_t)(value & 0xffffffffu));
     asc_set32(bytes + 4, (uint32_t)(value >> 32));
 }
 
-uint32_t asc_crc32(uint32_t crc, const uint8_t *bytes, size_t count)
-{
+uint32_t asc_crc32(uint32_t crc, const uint8_t *bytes, size_t count) {
     /* A table of half a byte: 64 bytes of flash instead of 1024, at two steps a byte. */
-    static const uint32_t table[16] = {
-        0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu, 0x76dc4190u, 0x6b6b51f4u,
-        0x4db26158u, 0x5005713cu, 0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu,
-        0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu};
+    static const uint32_t table[16] = {0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu,
+                                       0x76dc4190u, 0x6b6b51f4u, 0x4db26158u, 0x5005713cu,
+                                       0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu,
+                                       0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu};
     size_t i;
 
     crc = ~crc;
@@ -47,8 +41,7 @@ uint32_t asc_crc32(uint32_t crc, const uint8_t *bytes, size_t count)
 }
 
 /* Ends a COBS block. What is complete is written when another whole block might not fit. */
-static void close_block(asc_frame_writer_t *writer)
-{
+static void close_block(asc_frame_writer_t *writer) {
     writer->out[writer->code_at] = (uint8_t)(writer->count - writer->code_at);
     if (writer->count > ASC_FRAME_OUT_BYTES - 256u) {
         writer->write(writer->context, writer->out, writer->count);
@@ -57,8 +50,7 @@ static void close_block(asc_frame_writer_t *writer)
     writer->code_at = writer->count++;
 }
 
-static void put_encoded(asc_frame_writer_t *writer, const uint8_t *bytes, size_t count)
-{
+static void put_encoded(asc_frame_writer_t *writer, const uint8_t *bytes, size_t count) {
     size_t i;
 
     for (i = 0; i < count; i++) {
@@ -73,8 +65,7 @@ static void put_encoded(asc_frame_writer_t *writer, const uint8_t *bytes, size_t
     }
 }
 
-void asc_frame_writer_init(asc_frame_writer_t *writer, asc_write_fn *write, void *context)
-{
+void asc_frame_writer_init(asc_frame_writer_t *writer, asc_write_fn *write, void *context) {
     writer->write = write;
     writer->context = context;
     writer->crc = 0;
@@ -82,11 +73,11 @@ void asc_frame_writer_init(asc_frame_writer_t *writer, asc_write_fn *write, void
     writer->code_at = 0;
 }
 
-void asc_frame_begin(asc_frame_writer_t *writer, uint8_t type, uint16_t sequence)
-{
+void asc_frame_begin(asc_frame_writer_t *writer, uint8_t type, uint16_t sequence) {
     uint8_t head[ASC_FRAME_HEAD_BYTES];
 
-    /* A 0x00 of its own before each frame: one that is lost behind the last frame harms no other. */
+    /* A 0x00 of its own before each frame: one that is lost behind the last frame harms no other.
+     */
     writer->out[0] = 0u;
     writer->code_at = 1;
     writer->count = 2;
@@ -97,14 +88,12 @@ void asc_frame_begin(asc_frame_writer_t *writer, uint8_t type, uint16_t sequence
     asc_frame_put(writer, head, sizeof head);
 }
 
-void asc_frame_put(asc_frame_writer_t *writer, const uint8_t *bytes, size_t count)
-{
+void asc_frame_put(asc_frame_writer_t *writer, const uint8_t *bytes, size_t count) {
     writer->crc = asc_crc32(writer->crc, bytes, count);
     put_encoded(writer, bytes, count);
 }
 
-void asc_frame_end(asc_frame_writer_t *writer)
-{
+void asc_frame_end(asc_frame_writer_t *writer) {
     uint8_t crc[ASC_FRAME_CRC_BYTES];
 
     asc_set32(crc, writer->crc);
@@ -115,24 +104,21 @@ void asc_frame_end(asc_frame_writer_t *writer)
     writer->count = 0;
 }
 
-static void restart(asc_frame_reader_t *reader)
-{
+static void restart(asc_frame_reader_t *reader) {
     reader->count = 0;
     reader->left = 0;
     reader->code = 0;
     reader->spoiled = 0;
 }
 
-void asc_frame_reader_init(asc_frame_reader_t *reader, uint8_t *bytes, size_t capacity)
-{
+void asc_frame_reader_init(asc_frame_reader_t *reader, uint8_t *bytes, size_t capacity) {
     reader->bytes = bytes;
     reader->capacity = capacity;
     reader->damaged = 0;
     restart(reader);
 }
 
-static void append(asc_frame_reader_t *reader, uint8_t byte)
-{
+static void append(asc_frame_reader_t *reader, uint8_t byte) {
     if (reader->count == reader->capacity) {
         reader->spoiled = 1;
     } else {
@@ -140,8 +126,7 @@ static void append(asc_frame_reader_t *reader, uint8_t byte)
     }
 }
 
-static int is_frame(const asc_frame_reader_t *reader)
-{
+static int is_frame(const asc_frame_reader_t *reader) {
     size_t body;
 
     if (reader->spoiled || reader->left != 0u ||
@@ -152,8 +137,7 @@ static int is_frame(const asc_frame_reader_t *reader)
     return asc_crc32(0, reader->bytes, body) == asc_get32(reader->bytes + body);
 }
 
-int asc_frame_read(asc_frame_reader_t *reader, uint8_t byte, asc_frame_t *frame)
-{
+int asc_frame_read(asc_frame_reader_t *reader, uint8_t byte, asc_frame_t *frame) {
     int found;
 
     if (byte != 0u) {

@@ -21,8 +21,7 @@ extern "C" {
 #define ASC_FRAME_OUT_BYTES 512u /* what is handed to `write` at once, at most; >= 256 */
 
 /* Bytes on the line of a frame with `payload` bytes, at most. */
-#define ASC_FRAME_LINE_BYTES(payload) \
-    ((payload) + 8u + ((payload) + 8u) / 254u + 1u + 2u)
+#define ASC_FRAME_LINE_BYTES(payload) ((payload) + 8u + ((payload) + 8u) / 254u + 1u + 2u)
 
 /* Takes all `count` bytes, waiting if it must. */
 typedef void asc_write_fn(void *context, const uint8_t *bytes, size_t count);
@@ -42,13 +41,13 @@ void asc_frame_put(asc_frame_writer_t *writer, const uint8_t *bytes, size_t coun
 void asc_frame_end(asc_frame_writer_t *writer);
 
 typedef struct {
-    uint8_t *bytes;    /* the caller's; holds head and payload of the frame last read */
-    size_t capacity;   /* of `bytes`: payload + 8 */
-    size_t count;      /* decoded so far */
-    uint8_t left;      /* bytes that the COBS block still has */
-    uint8_t code;      /* of that block; 0 before the first one */
-    uint8_t spoiled;   /* longer than `capacity`: skipped to the next 0x00 */
-    uint32_t damaged;  /* pieces between two 0x00 that were no frame */
+    uint8_t *bytes;   /* the caller's; holds head and payload of the frame last read */
+    size_t capacity;  /* of `bytes`: payload + 8 */
+    size_t count;     /* decoded so far */
+    uint8_t left;     /* bytes that the COBS block still has */
+    uint8_t code;     /* of that block; 0 before the first one */
+    uint8_t spoiled;  /* longer than `capacity`: skipped to the next 0x00 */
+    uint32_t damaged; /* pieces between two 0x00 that were no frame */
 } asc_frame_reader_t;
 
 /* What a whole frame held; `payload` points into the reader's bytes, until the next byte. */

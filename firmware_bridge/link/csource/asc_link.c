@@ -6,8 +6,7 @@
 #define HELLO_BYTES 41u
 #define CONTEXT_BYTES 9u
 
-static size_t text_bytes(const char *text, size_t most)
-{
+static size_t text_bytes(const char *text, size_t most) {
     size_t count = 0;
 
     while (count < most && text[count] != '\0') {
@@ -16,23 +15,20 @@ static size_t text_bytes(const char *text, size_t most)
     return count;
 }
 
-static int has_room(const asc_link_t *link, size_t payload)
-{
+static int has_room(const asc_link_t *link, size_t payload) {
     return link->port.room == NULL ||
            link->port.room(link->port.context) >= ASC_FRAME_LINE_BYTES(payload);
 }
 
 static void send_frame(asc_link_t *link, uint8_t type, uint16_t sequence, const uint8_t *payload,
-                       size_t count)
-{
+                       size_t count) {
     asc_frame_begin(&link->writer, type, sequence);
     asc_frame_put(&link->writer, payload, count);
     asc_frame_end(&link->writer);
 }
 
 /* Answers and announcements are short and rare: they may wait for room. */
-static void send_hello(asc_link_t *link, uint16_t sequence, uint8_t announced)
-{
+static void send_hello(asc_link_t *link, uint16_t sequence, uint8_t announced) {
     const asc_link_device_t *device = link->device;
     uint8_t payload[HELLO_BYTES + ASC_LINK_NAME_BYTES];
     size_t name = text_bytes(device->name, ASC_LINK_NAME_BYTES);
@@ -51,8 +47,7 @@ static void send_hello(asc_link_t *link, uint16_t sequence, uint8_t announced)
     send_frame(link, ASC_LINK_HELLO, sequence, payload, HELLO_BYTES + name);
 }
 
-static void send_ack(asc_link_t *link, uint16_t sequence, uint8_t type, uint8_t status)
-{
+static void send_ack(asc_link_t *link, uint16_t sequence, uint8_t type, uint8_t status) {
     uint8_t payload[2];
 
     payload[0] = type;
@@ -60,8 +55,7 @@ static void send_ack(asc_link_t *link, uint16_t sequence, uint8_t type, uint8_t 
     send_frame(link, ASC_LINK_ACK, sequence, payload, sizeof payload);
 }
 
-static uint8_t start(asc_link_t *link, const asc_frame_t *frame)
-{
+static uint8_t start(asc_link_t *link, const asc_frame_t *frame) {
     static const asc_link_flow_t nothing = {0, 0};
     uint16_t wanted;
 
@@ -80,8 +74,7 @@ static uint8_t start(asc_link_t *link, const asc_frame_t *frame)
     return ASC_LINK_DONE;
 }
 
-static uint8_t take_context(const asc_link_t *link, const asc_frame_t *frame)
-{
+static uint8_t take_context(const asc_link_t *link, const asc_frame_t *frame) {
     asc_link_context_t context;
 
     if (frame->payload_bytes != CONTEXT_BYTES) {
@@ -102,8 +95,7 @@ static uint8_t take_context(const asc_link_t *link, const asc_frame_t *frame)
     return ASC_LINK_DONE;
 }
 
-static uint8_t carry_out(asc_link_t *link, const asc_frame_t *frame)
-{
+static uint8_t carry_out(asc_link_t *link, const asc_frame_t *frame) {
     switch (frame->type) {
     case ASC_LINK_START:
         return start(link, frame);
@@ -117,8 +109,7 @@ static uint8_t carry_out(asc_link_t *link, const asc_frame_t *frame)
     }
 }
 
-static void answer_time(asc_link_t *link, const asc_frame_t *frame, uint64_t received_us)
-{
+static void answer_time(asc_link_t *link, const asc_frame_t *frame, uint64_t received_us) {
     uint8_t payload[24];
 
     memcpy(payload, frame->payload, 8);
@@ -127,8 +118,7 @@ static void answer_time(asc_link_t *link, const asc_frame_t *frame, uint64_t rec
     send_frame(link, ASC_LINK_TIME_ANSWER, frame->sequence, payload, sizeof payload);
 }
 
-static void take(asc_link_t *link, const asc_frame_t *frame)
-{
+static void take(asc_link_t *link, const asc_frame_t *frame) {
     if (frame->type == ASC_LINK_HELLO_REQUEST) { /* of any version: the answer tells ours */
         link->tries_left = 0;
         link->done_type = 0; /* another host may begin with the same numbers */
@@ -156,8 +146,7 @@ static void take(asc_link_t *link, const asc_frame_t *frame)
     send_ack(link, frame->sequence, frame->type, link->done_status);
 }
 
-void asc_link_init(asc_link_t *link, const asc_link_device_t *device, const asc_link_port_t *port)
-{
+void asc_link_init(asc_link_t *link, const asc_link_device_t *device, const asc_link_port_t *port) {
     memset(link, 0, sizeof *link);
     link->device = device;
     link->port = *port;
@@ -165,15 +154,13 @@ void asc_link_init(asc_link_t *link, const asc_link_device_t *device, const asc_
     asc_frame_reader_init(&link->reader, link->received, sizeof link->received);
 }
 
-void asc_link_announce(asc_link_t *link)
-{
+void asc_link_announce(asc_link_t *link) {
     link->tries_left = ASC_LINK_TRIES - 1u;
     link->repeat_us = link->port.now_us(link->port.context) + ASC_LINK_REPEAT_US;
     send_hello(link, 0, 1);
 }
 
-void asc_link_receive(asc_link_t *link, uint8_t byte)
-{
+void asc_link_receive(asc_link_t *link, uint8_t byte) {
     uint16_t in = link->ring_in;
     uint16_t next = (uint16_t)((in + 1u) & (ASC_LINK_RING_BYTES - 1u));
 
@@ -185,8 +172,7 @@ void asc_link_receive(asc_link_t *link, uint8_t byte)
     link->ring_in = next; /* last: from now on the other side may read it */
 }
 
-void asc_link_poll(asc_link_t *link)
-{
+void asc_link_poll(asc_link_t *link) {
     asc_frame_t frame;
 
     while (link->ring_out != link->ring_in) {
@@ -208,15 +194,13 @@ void asc_link_poll(asc_link_t *link)
     }
 }
 
-int asc_link_wants(const asc_link_t *link, uint16_t kind)
-{
+int asc_link_wants(const asc_link_t *link, uint16_t kind) {
     return (link->wanted & kind) != 0u;
 }
 
 /* Counts what comes, and begins its frame if there is room for it; else it is dropped. */
 static int begin_flow(asc_link_t *link, asc_link_flow_t *flow, uint8_t type, uint32_t count,
-                      size_t payload)
-{
+                      size_t payload) {
     uint8_t head[FLOW_BYTES];
     uint32_t position = flow->position;
 
@@ -233,8 +217,7 @@ static int begin_flow(asc_link_t *link, asc_link_flow_t *flow, uint8_t type, uin
     return 1;
 }
 
-int asc_link_send_pcm(asc_link_t *link, const int16_t *samples, size_t count)
-{
+int asc_link_send_pcm(asc_link_t *link, const int16_t *samples, size_t count) {
     size_t i;
 
     if (!asc_link_wants(link, ASC_LINK_CAN_PCM) ||
@@ -251,8 +234,8 @@ int asc_link_send_pcm(asc_link_t *link, const int16_t *samples, size_t count)
     return 1;
 }
 
-int asc_link_send_adpcm(asc_link_t *link, asc_adpcm_t *state, const int16_t *samples, size_t count)
-{
+int asc_link_send_adpcm(asc_link_t *link, asc_adpcm_t *state, const int16_t *samples,
+                        size_t count) {
     uint8_t bytes[32];
     size_t done;
 
@@ -275,8 +258,7 @@ int asc_link_send_adpcm(asc_link_t *link, asc_adpcm_t *state, const int16_t *sam
     return 1;
 }
 
-int asc_link_send_features(asc_link_t *link, const int8_t *values, size_t count, uint8_t bands)
-{
+int asc_link_send_features(asc_link_t *link, const int8_t *values, size_t count, uint8_t bands) {
     size_t size = count * bands;
 
     if (!asc_link_wants(link, ASC_LINK_CAN_FEATURES) ||
@@ -290,8 +272,7 @@ int asc_link_send_features(asc_link_t *link, const int8_t *values, size_t count,
 }
 
 /* Estimates and lines that find no room leave a hole in the numbers, which the host counts. */
-static int begin_message(asc_link_t *link, uint16_t kind, uint8_t type, size_t payload)
-{
+static int begin_message(asc_link_t *link, uint16_t kind, uint8_t type, size_t payload) {
     uint16_t sequence;
 
     if (!asc_link_wants(link, kind)) {
@@ -306,8 +287,7 @@ static int begin_message(asc_link_t *link, uint16_t kind, uint8_t type, size_t p
 }
 
 int asc_link_send_estimate(asc_link_t *link, uint64_t end_us, uint8_t flags, const int16_t *values,
-                           uint8_t count)
-{
+                           uint8_t count) {
     uint8_t head[12];
     uint8_t i;
 
@@ -327,8 +307,7 @@ int asc_link_send_estimate(asc_link_t *link, uint64_t end_us, uint8_t flags, con
     return 1;
 }
 
-int asc_link_send_log(asc_link_t *link, uint8_t level, const char *text)
-{
+int asc_link_send_log(asc_link_t *link, uint8_t level, const char *text) {
     size_t count = text_bytes(text, ASC_LINK_TEXT_BYTES);
     uint8_t head[3];
 
@@ -343,8 +322,7 @@ int asc_link_send_log(asc_link_t *link, uint8_t level, const char *text)
     return 1;
 }
 
-void asc_link_count_lost(asc_link_t *link, uint32_t samples)
-{
+void asc_link_count_lost(asc_link_t *link, uint32_t samples) {
     link->sound.position += samples;
     link->sound.dropped += samples;
 }

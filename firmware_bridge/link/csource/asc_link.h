@@ -122,10 +122,10 @@ typedef struct {
     uint16_t sequence;          /* of the next frame of the stream */
     asc_link_flow_t sound;
     asc_link_flow_t features;
-    uint8_t done_type;          /* the control frame last carried out; 0: none */
+    uint8_t done_type; /* the control frame last carried out; 0: none */
     uint8_t done_status;
     uint16_t done_sequence;
-    uint8_t tries_left;         /* of the announcement */
+    uint8_t tries_left; /* of the announcement */
     uint64_t repeat_us;
 } asc_link_t;
 

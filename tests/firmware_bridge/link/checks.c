@@ -8,12 +8,12 @@
 
 #include "asc_link.h"
 
-#define CHECK(holds)                                                     \
-    do {                                                                 \
-        if (!(holds)) {                                                  \
-            printf("checks.c:%d does not hold: %s\n", __LINE__, #holds); \
-            exit(1);                                                     \
-        }                                                                \
+#define CHECK(holds)                                                                               \
+    do {                                                                                           \
+        if (!(holds)) {                                                                            \
+            printf("checks.c:%d does not hold: %s\n", __LINE__, #holds);                           \
+            exit(1);                                                                               \
+        }                                                                                          \
     } while (0)
 
 typedef struct {
@@ -25,14 +25,13 @@ typedef struct {
     asc_link_context_t place;
 } world_t;
 
-static const asc_link_device_t device = {
-    ASC_LINK_CAN_PCM | ASC_LINK_CAN_ESTIMATES | ASC_LINK_CAN_LOG | ASC_LINK_CAN_CONTEXT, 16000, NULL,
-    "checked"};
+static const asc_link_device_t device = {ASC_LINK_CAN_PCM | ASC_LINK_CAN_ESTIMATES |
+                                             ASC_LINK_CAN_LOG | ASC_LINK_CAN_CONTEXT,
+                                         16000, NULL, "checked"};
 static const uint8_t versions[2] = {1, 1};
 static const int16_t sound[5] = {1, -2, 3, -4, 5};
 
-static void keep(void *context, const uint8_t *bytes, size_t count)
-{
+static void keep(void *context, const uint8_t *bytes, size_t count) {
     world_t *world = context;
 
     CHECK(count <= sizeof world->sent - world->num_sent);
@@ -40,26 +39,22 @@ static void keep(void *context, const uint8_t *bytes, size_t count)
     world->num_sent += count;
 }
 
-static size_t room(void *context)
-{
+static size_t room(void *context) {
     return ((world_t *)context)->room;
 }
 
-static uint64_t now_us(void *context)
-{
+static uint64_t now_us(void *context) {
     return ((world_t *)context)->now_us;
 }
 
-static void on_context(void *context, const asc_link_context_t *place)
-{
+static void on_context(void *context, const asc_link_context_t *place) {
     world_t *world = context;
 
     world->num_contexts++;
     world->place = *place;
 }
 
-static void begin(asc_link_t *link, world_t *world)
-{
+static void begin(asc_link_t *link, world_t *world) {
     asc_link_port_t port = {keep, room, now_us, on_context, NULL};
 
     memset(world, 0, sizeof *world);
@@ -70,8 +65,7 @@ static void begin(asc_link_t *link, world_t *world)
 
 /* The device hears a frame, with `version` in its head. */
 static void hear(asc_link_t *link, uint8_t version, uint8_t type, uint16_t sequence,
-                 const uint8_t *payload, size_t count)
-{
+                 const uint8_t *payload, size_t count) {
     static world_t line;
     asc_frame_writer_t writer;
     size_t i;
@@ -97,8 +91,7 @@ static void hear(asc_link_t *link, uint8_t version, uint8_t type, uint16_t seque
 }
 
 /* Takes the next frame that the device sent; its type, 0 if there is none. */
-static uint8_t next(world_t *world, asc_frame_t *frame)
-{
+static uint8_t next(world_t *world, asc_frame_t *frame) {
     static uint8_t bytes[4096];
     asc_frame_reader_t reader;
     size_t i;
@@ -116,8 +109,7 @@ static uint8_t next(world_t *world, asc_frame_t *frame)
     return 0;
 }
 
-static void start(asc_link_t *link, uint16_t sequence, uint16_t wanted, uint16_t stream)
-{
+static void start(asc_link_t *link, uint16_t sequence, uint16_t wanted, uint16_t stream) {
     uint8_t payload[4];
 
     asc_set16(payload, wanted);
@@ -125,16 +117,14 @@ static void start(asc_link_t *link, uint16_t sequence, uint16_t wanted, uint16_t
     hear(link, 1, ASC_LINK_START, sequence, payload, sizeof payload);
 }
 
-static int is_ack(world_t *world, uint16_t sequence, uint8_t type, uint8_t status)
-{
+static int is_ack(world_t *world, uint16_t sequence, uint8_t type, uint8_t status) {
     asc_frame_t frame;
 
     return next(world, &frame) == ASC_LINK_ACK && frame.sequence == sequence &&
            frame.payload_bytes == 2 && frame.payload[0] == type && frame.payload[1] == status;
 }
 
-static void nothing_is_sent_unasked(void)
-{
+static void nothing_is_sent_unasked(void) {
     asc_link_t link;
     world_t world;
     asc_frame_t frame;
@@ -146,8 +136,7 @@ static void nothing_is_sent_unasked(void)
     CHECK(next(&world, &frame) == 0 && link.sound.position == 0);
 }
 
-static void an_announcement_is_repeated_until_something_comes(void)
-{
+static void an_announcement_is_repeated_until_something_comes(void) {
     asc_link_t link;
     world_t world;
     asc_frame_t frame;
@@ -172,8 +161,7 @@ static void an_announcement_is_repeated_until_something_comes(void)
     CHECK(next(&world, &frame) == ASC_LINK_HELLO && next(&world, &frame) == 0);
 }
 
-static void a_hello_of_any_version_is_answered(void)
-{
+static void a_hello_of_any_version_is_answered(void) {
     asc_link_t link;
     world_t world;
     asc_frame_t frame;
@@ -189,8 +177,7 @@ static void a_hello_of_any_version_is_answered(void)
     CHECK(next(&world, &frame) == 0); /* of another version only hello is known */
 }
 
-static void a_repeated_question_is_carried_out_once(void)
-{
+static void a_repeated_question_is_carried_out_once(void) {
     static const uint8_t place[9] = {12, 0xea, 0x07, 11, 29, 6, 12, 8, 56};
     asc_link_t link;
     world_t world;
@@ -210,8 +197,7 @@ static void a_repeated_question_is_carried_out_once(void)
     CHECK(world.num_contexts == 3);
 }
 
-static void a_repeated_start_does_not_begin_anew(void)
-{
+static void a_repeated_start_does_not_begin_anew(void) {
     asc_link_t link;
     world_t world;
     asc_frame_t frame;
@@ -236,8 +222,7 @@ static void a_repeated_start_does_not_begin_anew(void)
     CHECK(!asc_link_send_pcm(&link, sound, 5));
 }
 
-static void what_cannot_be_is_refused(void)
-{
+static void what_cannot_be_is_refused(void) {
     asc_link_t link;
     world_t world;
 
@@ -258,8 +243,7 @@ static void what_cannot_be_is_refused(void)
     CHECK(world.num_contexts == 0 && link.wanted == 0);
 }
 
-static void what_has_no_room_is_counted(void)
-{
+static void what_has_no_room_is_counted(void) {
     static const int16_t values[4] = {0, 0, 0, 0};
     asc_link_t link;
     world_t world;
@@ -281,8 +265,7 @@ static void what_has_no_room_is_counted(void)
     CHECK(frame.payload_bytes == 20 && asc_get16(frame.payload + 12) == 0xfffe);
 }
 
-static void estimates_and_lines(void)
-{
+static void estimates_and_lines(void) {
     static const int16_t values[2] = {-256, 256};
     static char text[300];
     asc_link_t link;
@@ -304,8 +287,7 @@ static void estimates_and_lines(void)
     CHECK(frame.payload[2] == 3 && asc_get16(frame.payload) == 9);
 }
 
-static void the_time_is_told(void)
-{
+static void the_time_is_told(void) {
     asc_link_t link;
     world_t world;
     asc_frame_t frame;
@@ -319,8 +301,7 @@ static void the_time_is_told(void)
     CHECK(asc_get32(frame.payload + 16) == 2u && asc_get32(frame.payload + 20) == 1u);
 }
 
-static void a_full_ring_is_counted_and_survived(void)
-{
+static void a_full_ring_is_counted_and_survived(void) {
     asc_link_t link;
     world_t world;
     asc_frame_t frame;
@@ -336,8 +317,7 @@ static void a_full_ring_is_counted_and_survived(void)
     CHECK(next(&world, &frame) == ASC_LINK_HELLO && link.reader.damaged == 1);
 }
 
-int main(void)
-{
+int main(void) {
     nothing_is_sent_unasked();
     an_announcement_is_repeated_until_something_comes();
     a_hello_of_any_version_is_answered();

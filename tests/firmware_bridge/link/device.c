@@ -22,8 +22,7 @@ typedef struct {
     int minute_of_day;
 } port_context_t;
 
-static void write_out(void *context, const uint8_t *bytes, size_t count)
-{
+static void write_out(void *context, const uint8_t *bytes, size_t count) {
     port_context_t *port = context;
 
     port->room = count < port->room ? port->room - count : 0;
@@ -38,13 +37,11 @@ static void write_out(void *context, const uint8_t *bytes, size_t count)
     }
 }
 
-static size_t room(void *context)
-{
+static size_t room(void *context) {
     return ((port_context_t *)context)->room;
 }
 
-static uint64_t now_us(void *context)
-{
+static uint64_t now_us(void *context) {
     struct timespec now;
 
     (void)context;
@@ -52,8 +49,7 @@ static uint64_t now_us(void *context)
     return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
-static void on_context(void *context, const asc_link_context_t *scene_context)
-{
+static void on_context(void *context, const asc_link_context_t *scene_context) {
     port_context_t *port = context;
 
     port->city = scene_context->city;
@@ -62,8 +58,7 @@ static void on_context(void *context, const asc_link_context_t *scene_context)
 }
 
 /* Waits for bytes of the host, for 1 ms at most. */
-static void listen_to_host(asc_link_t *link)
-{
+static void listen_to_host(asc_link_t *link) {
     struct pollfd waiting = {STDIN_FILENO, POLLIN, 0};
     uint8_t bytes[64];
     ssize_t count, i;
@@ -80,8 +75,7 @@ static void listen_to_host(asc_link_t *link)
     asc_link_poll(link);
 }
 
-static size_t read_samples(FILE *file, int16_t *samples)
-{
+static size_t read_samples(FILE *file, int16_t *samples) {
     uint8_t bytes[2 * FRAME_SAMPLES];
     size_t count = fread(bytes, 2, FRAME_SAMPLES, file);
     size_t i;
@@ -92,8 +86,7 @@ static size_t read_samples(FILE *file, int16_t *samples)
     return count;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     static const uint8_t sha256[32] = {1, 2, 3};
     static asc_link_t link;
     port_context_t context = {0, ASC_LINK_UNKNOWN_CITY, -1};
@@ -109,11 +102,10 @@ int main(int argc, char **argv)
     if (argc < 4 || (file = fopen(argv[3], "rb")) == NULL) {
         return 2;
     }
-    device.capabilities = strcmp(argv[1], "pcm") == 0     ? ASC_LINK_CAN_PCM
-                          : strcmp(argv[1], "adpcm") == 0 ? ASC_LINK_CAN_ADPCM
-                                                          : ASC_LINK_CAN_ESTIMATES |
-                                                                ASC_LINK_CAN_LOG |
-                                                                ASC_LINK_CAN_CONTEXT;
+    device.capabilities = strcmp(argv[1], "pcm") == 0 ? ASC_LINK_CAN_PCM
+                          : strcmp(argv[1], "adpcm") == 0
+                              ? ASC_LINK_CAN_ADPCM
+                              : ASC_LINK_CAN_ESTIMATES | ASC_LINK_CAN_LOG | ASC_LINK_CAN_CONTEXT;
     device.sample_rate_hz = (uint32_t)atol(argv[2]);
     context.room = 1000000u;
     asc_link_init(&link, &device, &port);

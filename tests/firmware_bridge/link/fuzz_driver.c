@@ -24,21 +24,18 @@ typedef struct {
 static input_t inputs[MOST_INPUTS];
 static uint64_t state;
 
-static size_t below(size_t limit)
-{
+static size_t below(size_t limit) {
     state ^= state << 13; /* xorshift64, Marsaglia 2003 */
     state ^= state >> 7;
     state ^= state << 17;
     return (size_t)(state % limit);
 }
 
-static uint8_t some_byte(void)
-{
+static uint8_t some_byte(void) {
     return below(3) == 0 ? 0u : (uint8_t)below(256); /* zeros are borders: often */
 }
 
-static void mutate(input_t *input, const input_t *other)
-{
+static void mutate(input_t *input, const input_t *other) {
     size_t at = below(input->count + 1u);
     size_t length = 1u + below(below(8) == 0 ? 300u : 8u);
     size_t i;
@@ -81,8 +78,7 @@ static void mutate(input_t *input, const input_t *other)
     }
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     static input_t input;
     unsigned long long tried = 0;
     size_t num_inputs = 0;

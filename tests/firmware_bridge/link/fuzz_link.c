@@ -17,15 +17,13 @@ typedef struct {
     size_t count;
 } line_t;
 
-static void require(int holds)
-{
+static void require(int holds) {
     if (!holds) {
         abort();
     }
 }
 
-static void keep(void *context, const uint8_t *bytes, size_t count)
-{
+static void keep(void *context, const uint8_t *bytes, size_t count) {
     line_t *line = context;
 
     require(count <= ASC_FRAME_OUT_BYTES && count <= sizeof line->bytes - line->count);
@@ -34,8 +32,7 @@ static void keep(void *context, const uint8_t *bytes, size_t count)
 }
 
 /* A frame of these bytes has no zero within, is no longer than promised, and comes back. */
-static void check_round_trip(const uint8_t *data, size_t size)
-{
+static void check_round_trip(const uint8_t *data, size_t size) {
     static line_t line;
     static uint8_t decoded[MOST_BYTES + 8];
     asc_frame_writer_t writer;
@@ -61,26 +58,22 @@ static void check_round_trip(const uint8_t *data, size_t size)
     require(size == 0 || memcmp(frame.payload, data, size) == 0);
 }
 
-static void swallow(void *context, const uint8_t *bytes, size_t count)
-{
+static void swallow(void *context, const uint8_t *bytes, size_t count) {
     *(size_t *)context += count;
     require(count <= ASC_FRAME_OUT_BYTES && (count == 0 || bytes != NULL));
 }
 
-static uint64_t no_time(void *context)
-{
+static uint64_t no_time(void *context) {
     (void)context;
     return 0;
 }
 
-static void take_context(void *context, const asc_link_context_t *scene_context)
-{
+static void take_context(void *context, const asc_link_context_t *scene_context) {
     (void)context;
     (void)scene_context;
 }
 
-static void hear(asc_link_t *link, const uint8_t *data, size_t size)
-{
+static void hear(asc_link_t *link, const uint8_t *data, size_t size) {
     size_t i;
 
     for (i = 0; i < size; i++) {
@@ -92,8 +85,7 @@ static void hear(asc_link_t *link, const uint8_t *data, size_t size)
     asc_link_poll(link);
 }
 
-static void hear_frame(asc_link_t *link, uint8_t type, const uint8_t *payload, size_t size)
-{
+static void hear_frame(asc_link_t *link, uint8_t type, const uint8_t *payload, size_t size) {
     static line_t line;
     asc_frame_writer_t writer;
 
@@ -106,8 +98,7 @@ static void hear_frame(asc_link_t *link, uint8_t type, const uint8_t *payload, s
 }
 
 /* Whatever comes, with a right check sum or not, the device answers a hello afterwards. */
-static void check_device(const uint8_t *data, size_t size)
-{
+static void check_device(const uint8_t *data, size_t size) {
     static const asc_link_device_t device = {
         ASC_LINK_CAN_PCM | ASC_LINK_CAN_ADPCM | ASC_LINK_CAN_CONTEXT, 16000, NULL, "fuzz"};
     static const uint8_t versions[2] = {ASC_LINK_VERSION, ASC_LINK_VERSION};
@@ -134,8 +125,7 @@ static void check_device(const uint8_t *data, size_t size)
     require(sent > 41 && link.wanted == 0);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size > MOST_BYTES) {
         size = MOST_BYTES;
     }

@@ -20,8 +20,7 @@ static uint8_t bytes[MOST_BYTES];
 static uint8_t decoded[4096 + 8];
 static char line[2 * MOST_BYTES + 100];
 
-static void print_bytes(const uint8_t *from, size_t count)
-{
+static void print_bytes(const uint8_t *from, size_t count) {
     size_t i;
 
     for (i = 0; i < count; i++) {
@@ -29,14 +28,12 @@ static void print_bytes(const uint8_t *from, size_t count)
     }
 }
 
-static void write_out(void *context, const uint8_t *from, size_t count)
-{
+static void write_out(void *context, const uint8_t *from, size_t count) {
     (void)context;
     print_bytes(from, count);
 }
 
-static size_t parse(const char *digits)
-{
+static size_t parse(const char *digits) {
     size_t count = 0;
 
     while (digits[2 * count] != '\0' && digits[2 * count] != '-') {
@@ -50,8 +47,7 @@ static size_t parse(const char *digits)
     return count;
 }
 
-static void encode(unsigned type, unsigned sequence, size_t count)
-{
+static void encode(unsigned type, unsigned sequence, size_t count) {
     asc_frame_writer_t writer;
 
     asc_frame_writer_init(&writer, write_out, NULL);
@@ -61,8 +57,7 @@ static void encode(unsigned type, unsigned sequence, size_t count)
     asc_frame_end(&writer);
 }
 
-static void decode(size_t count)
-{
+static void decode(size_t count) {
     asc_frame_reader_t reader;
     asc_frame_t frame;
     size_t i;
@@ -78,8 +73,7 @@ static void decode(size_t count)
     printf("%" PRIu32, reader.damaged);
 }
 
-static void encode_adpcm(int predictor, unsigned index, size_t count)
-{
+static void encode_adpcm(int predictor, unsigned index, size_t count) {
     asc_adpcm_t state;
     static int16_t samples[MOST_BYTES / 2];
     static uint8_t codes[MOST_BYTES / 4 + 1];
@@ -96,8 +90,7 @@ static void encode_adpcm(int predictor, unsigned index, size_t count)
     printf(" %d %u", state.predictor, state.index);
 }
 
-int main(void)
-{
+int main(void) {
     while (fgets(line, sizeof line, stdin) != NULL) {
         unsigned first, second;
         int predictor;

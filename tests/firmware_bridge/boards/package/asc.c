@@ -6,7 +6,9 @@
 
 enum { CELL = ASC_CELL_FRAMES * ASC_NUM_MELS, CELL_SAMPLES = ASC_CELL_FRAMES * ASC_HOP_SAMPLES };
 
-void asc_init(asc_t *self) { memset(self, 0, sizeof *self); }
+void asc_init(asc_t *self) {
+    memset(self, 0, sizeof *self);
+}
 
 static void run_networks(asc_t *self) {
     int8_t encoder[ASC_ENCODER_ARENA_BYTES], head[ASC_HEAD_ARENA_BYTES] = {0};

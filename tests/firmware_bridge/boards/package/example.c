@@ -1,3 +1,5 @@
 #include "asc.h"
 
-int main(void) { return sizeof(asc_t) == 0; }
+int main(void) {
+    return sizeof(asc_t) == 0;
+}

@@ -1,5 +1,5 @@
-/* The two DSP instructions of the kernels in plain C, so that their DSP code runs under a computer's sanitizers.
- * What they do: Arm C Language Extensions, "32-bit SIMD operations". */
+/* The two DSP instructions of the kernels in plain C, so that their DSP code runs under a
+ * computer's sanitizers. What they do: Arm C Language Extensions, "32-bit SIMD operations". */
 #ifndef ARM_ACLE_H
 #define ARM_ACLE_H
 

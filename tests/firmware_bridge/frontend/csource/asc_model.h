@@ -1,4 +1,5 @@
-/* A model whose networks are functions that a test gives; places in its arenas are odd on purpose. */
+/* A model whose networks are functions that a test gives; places in its arenas are odd on purpose.
+ */
 #ifndef ASC_MODEL_H
 #define ASC_MODEL_H
 

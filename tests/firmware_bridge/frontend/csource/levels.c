@@ -1,5 +1,5 @@
-/* levels SOUND LEVELS FEATURES CHUNK...: sound of a file through the front end, in chunks of these sizes in turn; writes
- * levels and features of each cell that it fills. */
+/* levels SOUND LEVELS FEATURES CHUNK...: sound of a file through the front end, in chunks of these
+ * sizes in turn; writes levels and features of each cell that it fills. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

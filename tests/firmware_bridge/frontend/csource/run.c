@@ -1,5 +1,6 @@
-/* run SOUND CHUNK...: sound of a file through asc.h, in chunks of these sizes in turn, with networks that are checksums;
- * prints a line for each result. Sound is lost, and context set, when a chunk's size is 0. */
+/* run SOUND CHUNK...: sound of a file through asc.h, in chunks of these sizes in turn, with
+ * networks that are checksums; prints a line for each result. Sound is lost, and context set, when
+ * a chunk's size is 0. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +30,8 @@ void asc_encoder_run(int8_t *arena) {
 }
 
 void asc_head_run(int8_t *arena) {
-    uint32_t sum = checksum(arena + ASC_HEAD_STEPS_OFFSET,
-                            ASC_NUM_CELLS * ASC_STEP_BYTES_PER_CELL, 1);
+    uint32_t sum =
+        checksum(arena + ASC_HEAD_STEPS_OFFSET, ASC_NUM_CELLS * ASC_STEP_BYTES_PER_CELL, 1);
     sum = checksum(arena + ASC_HEAD_CITY_OFFSET, ASC_NUM_CITIES + 1, sum);
     sum = checksum(arena + ASC_HEAD_TIME_OFFSET, ASC_TIME_FEATURES, sum);
     fill(arena, ASC_HEAD_ARENA_BYTES, sum);
