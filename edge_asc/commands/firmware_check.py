@@ -50,6 +50,9 @@ _KIB = 1024
     help="Stop a board that runs for longer.",
 )
 @click.option(
+    "--keep", is_flag=True, help="Write flash, RAM, stack and instructions into DIR/manifest.json."
+)
+@click.option(
     "--format",
     "output_format",
     type=click.Choice(["text", "markdown", "json"]),
@@ -65,6 +68,7 @@ def check(
     flash_kb: int | None,
     ram_kb: int | None,
     limit_s: int,
+    keep: bool,
     output_format: str,
 ) -> None:
     """Build the package in DIR for microcontrollers, run it on emulated ones, and measure it.
@@ -75,7 +79,7 @@ def check(
 
     \b
     edge-asc firmware check DIR --cpu m4
-    edge-asc firmware check DIR --kernels dsp --format markdown
+    edge-asc firmware check DIR --kernels dsp --keep
     """  # noqa: D301 (click wants the backspace character)
     from edge_asc.firmware_bridge.boards import check as checking
     from edge_asc.firmware_bridge.boards import tables
@@ -101,6 +105,8 @@ def check(
     click.echo(write[output_format](reports))
     if failures := [report.failure for report in reports if report.failure]:
         raise FirmwareError("; ".join(failures))
+    if keep:
+        package.keep(tables.measured(reports))
 
 
 def _boards(

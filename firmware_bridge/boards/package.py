@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_asc.atomic import atomic_path
 from edge_asc.errors import FirmwareError
 
 MANIFEST = "manifest.json"
@@ -60,6 +62,12 @@ class Package:
         if not package.sources:
             raise FirmwareError(f"{path} names no C file; export the package again")
         return package
+
+    def keep(self, measured: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write what was measured on boards into the manifest, beside what it has of others."""
+        self.manifest["measured"] = {**self.manifest.get("measured", {}), **measured}
+        with atomic_path(self.folder / MANIFEST) as temporary:
+            temporary.write_text(json.dumps(self.manifest, indent=1) + "\n", encoding="utf-8")
 
 
 def _check_file(folder: Path, name: str, expected: object) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
+from typing import Any
 
 from edge_asc.firmware_bridge.boards.check import Agreement, BoardReport, Cost
 
@@ -70,6 +71,15 @@ def as_json(reports: Sequence[BoardReport]) -> str:
     """Every number, one object for each board."""
     boards = [{**asdict(report), "failure": report.failure} for report in reports]
     return json.dumps({"schema_version": SCHEMA_VERSION, "boards": boards}, indent=1)
+
+
+def measured(reports: Sequence[BoardReport]) -> dict[str, dict[str, Any]]:
+    """What each board, with its kernels, took of flash, RAM, stack and instructions."""
+    return {
+        f"{report.board}, {report.kernels}": asdict(report.cost)
+        for report in reports
+        if report.cost is not None
+    }
 
 
 def _title(report: BoardReport) -> str:

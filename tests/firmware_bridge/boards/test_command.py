@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -85,3 +87,31 @@ def test_a_missing_toolchain(package: Path, only_tools) -> None:
 def test_an_unknown_board_and_no_package(package: Path, tmp_path: Path) -> None:
     assert "must be one of m3, m4, m7, m55, host" in run(package, "--cpu", "m33").stderr
     assert "is no exported package" in run(tmp_path / "none", "--cpu", "m4").stderr
+
+
+@needs_boards
+def test_figures_are_kept_in_the_manifest(package: Path) -> None:
+    before = json.loads((package / "manifest.json").read_text())
+    assert run(package, "--cpu", "m4").exit_code == 0
+    assert json.loads((package / "manifest.json").read_text()) == before
+    assert run(package, "--cpu", "m4", "--cpu", "host", "--keep").exit_code == 0
+    result = run(package, "--cpu", "m4", "--kernels", "dsp", "--keep", "--format", "json")
+    (board,) = json.loads(result.stdout)["boards"]
+    kept = json.loads((package / "manifest.json").read_text())
+    measured = kept.pop("measured")
+    assert kept == before
+    assert list(measured) == ["m4, portable", "m4, dsp"]
+    assert measured["m4, dsp"] == board["cost"]
+    assert measured["m4, portable"]["flash_bytes"] > 0
+
+
+@needs_boards
+def test_figures_of_a_package_that_errs_are_not_kept(
+    package: Path, vectors: Vectors, tmp_path: Path
+) -> None:
+    before = (package / "manifest.json").read_bytes()
+    assert vectors.logits is not None
+    replace(vectors, logits=vectors.logits + np.int8(1)).write(tmp_path / "wrong.npz")
+    arguments = ("--cpu", "m4", "--vectors", tmp_path / "wrong.npz", "--keep")
+    assert run(package, *arguments).exit_code == 1
+    assert (package / "manifest.json").read_bytes() == before
