@@ -80,8 +80,9 @@ def allowed_error(manifest: Manifest, runtime: str, machine: str | None = None) 
 
     0 for an int8 model in the interpreter that made the golden logits, on the same architecture
     (None: this one): integers leave no room for rounding. Other interpreters round differently,
-    within what was measured or stated at export; and so does the same one elsewhere: XNNPACK rounds
-    a product that lies halfway between two integers up on ARM and to the even one on x86.
+    within what was measured or stated at export; and so may the same one elsewhere: XNNPACK rounds
+    a product that lies halfway between two integers up on ARM and to the even one on x86. The
+    training has left no such products since; models of before have them.
     """
     golden = manifest.golden
     if manifest.quantization.startswith("float"):

@@ -1,1 +1,1 @@
-"""Models and sound to and from microcontrollers: nothing is here yet; see docs/architecture.md."""
+"""Models and sound to and from microcontrollers; docs/firmware.md and docs/link.md."""

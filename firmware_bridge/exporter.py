@@ -24,12 +24,14 @@ import numpy as np
 
 from edge_asc import __version__
 from edge_asc.errors import FirmwareError
+from edge_asc.firmware_bridge.boards.package import MANIFEST
 from edge_asc.firmware_bridge.codegen.compiler import (
     CompiledNetwork,
     compile_model,
     compile_network,
     write_model,
 )
+from edge_asc.firmware_bridge.codegen.host import CSOURCE
 from edge_asc.firmware_bridge.codegen.oracle import Arithmetic, oracle
 from edge_asc.firmware_bridge.codegen.selftest import write_selftest
 from edge_asc.firmware_bridge.codegen.vectors import Vector, golden_vectors
@@ -41,10 +43,10 @@ from edge_asc.firmware_bridge.layouts import (
     Build,
     layout_files,
 )
+from edge_asc.firmware_bridge.link import C_SOURCES
 from edge_asc.firmware_bridge.link.controls import model_hash
 from edge_asc.model_file import ModelFile
 
-MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
 PLAIN_NETWORK = "network"
 """Name in C of a .tflite file that is no model of this project"""
@@ -53,8 +55,6 @@ Kernels = Literal["portable", "dsp"]
 FrontEnd = Literal["float", "fixed"]
 
 _KERNEL_SOURCES = ("asc_kernels.h", "asc_kernels.c")
-_CSOURCE = Path(__file__).parent / "csource"
-_LINK_SOURCE = Path(__file__).parent / "link" / "csource"
 _TFLITE_MARK = b"TFL3"
 _NUM_RANDOM_VECTORS = 3
 
@@ -132,8 +132,8 @@ def _model_package(model: ModelFile, options: Options) -> tuple[dict[str, str], 
     manifest = model.manifest
     named = model_hash(manifest).hex()
     files = {
-        **_fixed(_CSOURCE, (*SOURCES, *_KERNEL_SOURCES)),
-        **{f"link/{name}": text for name, text in _fixed(_LINK_SOURCE, None).items()},
+        **_fixed(CSOURCE, (*SOURCES, *_KERNEL_SOURCES)),
+        **{f"link/{name}": text for name, text in _fixed(C_SOURCES, None).items()},
         **write_frontend(
             model,
             model_sha256=named,
@@ -161,7 +161,7 @@ def _plain_package(
     """A package of one network."""
     network = compile_network(tflite, PLAIN_NETWORK, options.arithmetic)
     files = {
-        **_fixed(_CSOURCE, _KERNEL_SOURCES),
+        **_fixed(CSOURCE, _KERNEL_SOURCES),
         **write_model([network]),
         **write_selftest([network], _random_vectors(tflite, network)),
         EXAMPLE: NETWORK_EXAMPLE,

@@ -76,58 +76,48 @@ class Board:
         return replace(self, part=limits)
 
 
-_MPS2_FLASH = Region(0x0000_0000, 4 * MIB)
-_MPS2_RAM = Region(0x2000_0000, 4 * MIB)
-_MPS2_UART = 0x4000_4000
-_MPS2_CLOCK_HZ = 25_000_000
+def _mps2(name: str, core: str, machine: str, flags: tuple[str, ...], part: Part) -> Board:
+    """A core in the image of an MPS2 board; those with an FPU have DSP instructions, too."""
+    has_fpu = "-mfloat-abi=hard" in flags
+    return Board(
+        name,
+        core,
+        machine,
+        flags,
+        has_dsp=has_fpu,
+        has_fpu=has_fpu,
+        flash=Region(0x0000_0000, 4 * MIB),
+        ram=Region(0x2000_0000, 4 * MIB),
+        constants=None,
+        uart=0x4000_4000,
+        uart_receive_interrupt=0,
+        clock_hz=25_000_000,
+        part=part,
+    )
 
-# Memory of the parts: data sheets of STM32F207xG, nRF52840 and STM32F746xG. Those with a Cortex-M55
-# differ too much for one to stand for them: two megabytes of each are what the smaller ones have.
+
+# Memory of parts that are often met; a Cortex-M55 has no typical one. `with_part` takes others.
 BOARDS = (
-    Board(
-        name="m3",
-        core="Cortex-M3",
-        machine="mps2-an385",
-        flags=("-mcpu=cortex-m3", "-mfloat-abi=soft"),
-        has_dsp=False,
-        has_fpu=False,
-        flash=_MPS2_FLASH,
-        ram=_MPS2_RAM,
-        constants=None,
-        uart=_MPS2_UART,
-        uart_receive_interrupt=0,
-        clock_hz=_MPS2_CLOCK_HZ,
-        part=Part("STM32F207xG", 1 * MIB, 128 * KIB),
+    _mps2(
+        "m3",
+        "Cortex-M3",
+        "mps2-an385",
+        ("-mcpu=cortex-m3", "-mfloat-abi=soft"),
+        Part("STM32F207xG", 1 * MIB, 128 * KIB),
     ),
-    Board(
-        name="m4",
-        core="Cortex-M4",
-        machine="mps2-an386",
-        flags=("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"),
-        has_dsp=True,
-        has_fpu=True,
-        flash=_MPS2_FLASH,
-        ram=_MPS2_RAM,
-        constants=None,
-        uart=_MPS2_UART,
-        uart_receive_interrupt=0,
-        clock_hz=_MPS2_CLOCK_HZ,
-        part=Part("nRF52840", 1 * MIB, 256 * KIB),
+    _mps2(
+        "m4",
+        "Cortex-M4",
+        "mps2-an386",
+        ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"),
+        Part("nRF52840", 1 * MIB, 256 * KIB),
     ),
-    Board(
-        name="m7",
-        core="Cortex-M7",
-        machine="mps2-an500",
-        flags=("-mcpu=cortex-m7", "-mfpu=fpv5-d16", "-mfloat-abi=hard"),
-        has_dsp=True,
-        has_fpu=True,
-        flash=_MPS2_FLASH,
-        ram=_MPS2_RAM,
-        constants=None,
-        uart=_MPS2_UART,
-        uart_receive_interrupt=0,
-        clock_hz=_MPS2_CLOCK_HZ,
-        part=Part("STM32F746xG", 1 * MIB, 320 * KIB),
+    _mps2(
+        "m7",
+        "Cortex-M7",
+        "mps2-an500",
+        ("-mcpu=cortex-m7", "-mfpu=fpv5-d16", "-mfloat-abi=hard"),
+        Part("STM32F746xG", 1 * MIB, 320 * KIB),
     ),
     Board(
         name="m55",

@@ -11,9 +11,9 @@ from typing import Any
 
 from edge_asc.atomic import atomic_path
 from edge_asc.errors import FirmwareError
+from edge_asc.firmware_bridge.layouts import EXAMPLE
 
 MANIFEST = "manifest.json"
-EXAMPLE = "example.c"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from edge_asc.firmware_bridge.boards.board import Board
 from edge_asc.firmware_bridge.boards.package import Package
 from edge_asc.firmware_bridge.boards.toolchain import CSOURCE, Program, build
 from edge_asc.firmware_bridge.boards.vectors import Int16
+from edge_asc.firmware_bridge.link import C_SOURCES
 
 RECORDING = "recording.bin"
-LINK = Path(__file__).parents[1] / "link" / "csource"
 
 
 def write_recording(samples: Int16, folder: Path) -> None:
@@ -25,7 +25,7 @@ def write_recording(samples: Int16, folder: Path) -> None:
 def build_ear(board: Board, folder: Path, sample_rate_hz: int) -> Program:
     """A board that sends sound of this rate as PCM. Raises as `build`."""
     defines = [f"ASC_EAR_SAMPLE_RATE_HZ={sample_rate_hz}u"]
-    return build(board, _sources("ear.c"), folder, include=[LINK], defines=defines)
+    return build(board, _sources("ear.c"), folder, include=[C_SOURCES], defines=defines)
 
 
 def build_classifier(
@@ -36,7 +36,7 @@ def build_classifier(
         board,
         [*package.sources, *_sources("classify.c")],
         folder,
-        include=[package.folder, LINK],
+        include=[package.folder, C_SOURCES],
         defines=[f"ASC_PLAYER_SPEED={speed}u"],
         kernels=kernels or package.kernels,
     )
@@ -44,4 +44,4 @@ def build_classifier(
 
 def _sources(program: str) -> list[Path]:
     own = [CSOURCE / name for name in (program, "player.c", "uart.c")]
-    return [*own, *sorted(LINK.glob("*.c"))]
+    return [*own, *sorted(C_SOURCES.glob("*.c"))]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from edge_asc.errors import FirmwareError
 from edge_asc.firmware_bridge.boards.board import Board
+from edge_asc.firmware_bridge.codegen.host import SANITIZERS, STRICT
 
 CSOURCE = Path(__file__).parent / "csource"
-WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
 STACK_BYTES = 16 * 1024
 """What a program keeps free for its stack, unless told otherwise"""
 COMPILE_LIMIT_S = 300
@@ -107,7 +107,7 @@ def build(
         [
             *("arm-none-eabi-gcc", *board.flags, "-mthumb", "--specs=nano.specs", "-nostartfiles"),
             *("-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments", "-T", str(script)),
-            *(*map(str, objects), "-lm", "-o", str(elf)),
+            *(*map(str, objects), "-o", str(elf)),
         ]
     )
     if linked.returncode != 0:
@@ -122,18 +122,16 @@ def build_for_host(
     *,
     include: Sequence[Path] = (),
     defines: Sequence[str] = (),
-    sanitize: bool = True,
 ) -> Path:
     """Compile and link `sources` for this computer, checked for bad addresses and undefined sums.
 
     Raises FirmwareError: no gcc, or C that does not compile.
     """
     require("gcc")
-    checks = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all") if sanitize else ()
-    command = ["gcc", "-g", *checks, *_common(defines, [CSOURCE, *include])]
+    command = ["gcc", "-g", *SANITIZERS, *_common(defines, [CSOURCE, *include])]
     objects = [_compile(command, source, folder) for source in (CSOURCE / "port_host.c", *sources)]
     program = folder / "host"
-    linked = _run(["gcc", *checks, *map(str, objects), "-lm", "-o", str(program)])
+    linked = _run(["gcc", *SANITIZERS, *map(str, objects), "-o", str(program)])
     if linked.returncode != 0:
         raise FirmwareError(f"linking for this computer failed:\n{_tail(linked.stderr)}")
     return program
@@ -200,7 +198,7 @@ def _kernel_defines(board: Board, kernels: str) -> tuple[str, ...]:
 
 def _common(defines: Sequence[str], include: Sequence[Path]) -> list[str]:
     return [
-        *WARNINGS,
+        *STRICT,
         *("-O2", "-ffunction-sections", "-fdata-sections"),
         *(f"-D{define}" for define in defines),
         *(f"-I{path}" for path in include),

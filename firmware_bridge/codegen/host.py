@@ -19,7 +19,8 @@ CSOURCE = Path(__file__).parents[1] / "csource"
 """C that is the same for every model"""
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
-SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+SANITIZED = ("-O1", "-g", *SANITIZERS)
 
 _RUN_TIMEOUT_S = 600
 

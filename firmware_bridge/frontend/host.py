@@ -9,13 +9,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edge_asc.firmware_bridge.codegen.host import compile_c
+from edge_asc.firmware_bridge.codegen.host import CSOURCE, compile_c
 from edge_asc.firmware_bridge.frontend.tables import LEVEL_BITS
 from edge_asc.firmware_bridge.frontend.writer import SOURCES, write_frontend
 from edge_asc.mel_bands import BLOCK_FRAMES
 from edge_asc.model_file import ModelFile
-
-CSOURCE = Path(__file__).parents[1] / "csource"
 
 _NO_HASH = "0" * 64
 _HEAD_BYTES = 16_384

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -65,9 +66,8 @@ def part_inputs(
     }[part]
 
 
-SUMMED_OTHERWISE = 3e-5
-"""What float32 makes of sums of 576 products up to 6 in another order, which the processor decides:
-1.4e-5 was seen."""
+OF_FLOAT32 = 2e-5
+"""Of values up to 6; 0.97e-5 was seen, and another processor sums in another order"""
 
 
 @pytest.mark.converter
@@ -76,18 +76,21 @@ def test_every_form_of_every_part_computes_what_the_device_network_does(
 ) -> None:
     assert [part.name for part in converted.parts] == ["whole", "encoder", "head"]
     for part in converted.parts:
+        module = copy.deepcopy(part.module).double()
         onnx = OnnxNetwork(converted.onnx[part.name])
         tflite = Network(converted.float32[part.name])
         for index in range(3):
             inputs = part_inputs(device, windows, part.name, index)
             with torch.no_grad():
-                tensors = {name: torch.from_numpy(values) for name, values in inputs.items()}
-                wanted = part.module(**tensors).numpy()
-            np.testing.assert_allclose(onnx.run(**inputs), wanted, atol=SUMMED_OTHERWISE)
+                tensors = {
+                    name: torch.from_numpy(values).double() for name, values in inputs.items()
+                }
+                wanted = module(**tensors).numpy()
+            np.testing.assert_allclose(onnx.run(**inputs), wanted, atol=OF_FLOAT32)
             np.testing.assert_allclose(
                 tflite.run(**to_tflite_layout(inputs)).reshape(wanted.shape),
                 wanted,
-                atol=SUMMED_OTHERWISE,
+                atol=OF_FLOAT32,
             )
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from edge_asc.firmware_bridge.codegen.host import STRICT
 from edge_asc.firmware_bridge.link import C_SOURCES, VERSION
 from tests.firmware_bridge.link.conftest import compile_c
 
-WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
 COMPILERS = {
     "gcc": ("gcc", "-O2"),
     "m3": ("arm-none-eabi-gcc", "-mcpu=cortex-m3", "-mthumb", "-O2"),
@@ -33,7 +33,7 @@ def test_compilers_have_nothing_to_say(compiler: str, tmp_path: Path) -> None:
         pytest.skip(f"needs {command[0]}")
     for source in sorted(C_SOURCES.glob("*.c")):
         objects = ("-c", source, "-o", tmp_path / "part.o")
-        done = subprocess.run([*command, *WARNINGS, *objects], capture_output=True, text=True)
+        done = subprocess.run([*command, *STRICT, *objects], capture_output=True, text=True)
         assert (done.stderr, done.returncode) == ("", 0)
 
 
